@@ -1,0 +1,14 @@
+//! `chaoscope`, the exporter: follow the arrow *world → reading → page*.
+//!
+//! Where a fact comes from decides the folder: [`node`] reads this host's kernel and processes, [`tools`] knows what each
+//! chaos tool leaves behind, [`verdict`] compares, [`families`] writes metrics, [`serve`] shows them to Prometheus and people.
+//! Imports go one way: `serve → families → verdict → node → tools → model` (held by `tests/contracts.rs`).
+
+pub mod config;
+pub mod exposition;
+pub mod families;
+pub mod node;
+pub mod scrape;
+pub mod serve;
+pub mod tools;
+pub mod verdict;

@@ -1,0 +1,82 @@
+//! Who injects faults ([`Tool`]), on whom ([`Pod`]), and whether what is found changes traffic ([`Effect`]).
+//!
+//! Apart from the rest because both programs and every reader speak of these.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A chaos tool whose faults Chaoscope recognises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    /// Chaos Mesh: custom resources, chaos-daemon on each node.
+    ChaosMesh,
+    /// Krkn (Red Hat): scenarios run from outside the cluster.
+    Krkn,
+    /// chaosd: Chaos Mesh's daemon for physical machines.
+    Chaosd,
+    /// `LitmusChaos`: helper pods that enter the target's namespaces.
+    Litmus,
+    /// Seen in the kernel only; nobody known declared it.
+    Kernel,
+    /// A tool with a name, but none of the above.
+    Other,
+}
+
+impl Tool {
+    /// The name used in labels and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChaosMesh => "chaos-mesh",
+            Self::Krkn => "krkn",
+            Self::Chaosd => "chaosd",
+            Self::Litmus => "litmus",
+            Self::Kernel => "kernel",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A pod as Kubernetes names it. Namespace and name may be unknown (empty) where only the cgroup told the uid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pod {
+    /// Kubernetes namespace; empty when unknown.
+    pub namespace: String,
+    /// Pod name; empty when unknown.
+    pub name: String,
+    /// Pod uid; empty when unknown.
+    pub uid: String,
+}
+
+impl Pod {
+    /// Whether the pod has a name a person would recognise.
+    pub fn is_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+}
+
+/// Whether something chaos left in the kernel changes traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Changes traffic, files or load now.
+    Effective,
+    /// An unreferenced chain, an unused set, an empty hook chain, an idle helper.
+    Benign,
+}
+
+impl Effect {
+    /// The name used in labels and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Effective => "effective",
+            Self::Benign => "benign",
+        }
+    }
+}

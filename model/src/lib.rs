@@ -1,0 +1,10 @@
+//! What chaos *is*: the words of the design as plain values.
+//!
+//! No I/O, no async, no clock, no `unsafe` (held by `clippy.toml` beside this crate and by a test on its dependencies),
+//! so that everything here can be tested by building a value and looking at the answer.
+//!
+//! To extend: a new chaos tool is one variant of [`Tool`] here and one file in `exporter/src/tools/`.
+
+mod experiment;
+
+pub use experiment::{Effect, Pod, Tool};
