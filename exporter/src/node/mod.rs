@@ -4,8 +4,16 @@
 //! To add a kernel source: one file here, one field in [`netns`]' reading.
 
 pub mod containers;
+pub mod error;
 pub mod host;
+pub mod ipset;
+pub mod iptables;
+pub mod modules;
 pub mod mounts;
+pub mod netlink;
 pub mod netns;
 pub mod processes;
 pub mod runtime;
+pub mod sweep;
+pub mod tc;
+pub mod visit;

@@ -1,0 +1,156 @@
+//! `nf_tables` over netlink: what `iptables-nft` writes and what `nft` writes.
+//!
+//! Two dumps, chains and rules; when there is no chain there is nothing to ask. Both carry the generation of the rule set, so that
+//! a change between them is noticed and both are read again. The *reset* variants of these calls clear counters and are never used.
+//! Layouts: `include/uapi/linux/netfilter/nf_tables.h`. How expressions become text is in [`expressions`].
+
+mod expressions;
+
+use super::super::error::ReadError;
+use super::super::netlink::{Buffer, Request, Socket, attributes, be32, messages, name};
+use super::{Backend, Chain, Family, Rule, Table, mark_reachable};
+use std::collections::HashMap;
+
+/// `NFNL_SUBSYS_NFTABLES`, the upper byte of a message type.
+const SUBSYSTEM: u16 = 10 << 8;
+/// `NFT_MSG_GETCHAIN`.
+const GET_CHAIN: u16 = SUBSYSTEM | 4;
+/// `NFT_MSG_GETRULE`.
+const GET_RULE: u16 = SUBSYSTEM | 7;
+/// `sizeof(struct nfgenmsg)`: family, version, resource id (the generation's lower 16 bits, big-endian).
+const NFGENMSG: usize = 4;
+/// How often a rule set that changed between the two dumps is tried again.
+const ATTEMPTS: usize = 4;
+
+// NFTA_CHAIN_*
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+// NFTA_RULE_*
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+
+/// Reads all tables of the namespace the socket was opened in.
+pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, ReadError> {
+    for _ in 0..ATTEMPTS {
+        let chains = socket.dump("nft chains", &Request::new(GET_CHAIN, &[0; NFGENMSG]), buffer)?;
+        if chains.is_empty() {
+            return Ok(Vec::new());
+        }
+        let generation = generation(chains);
+        let mut tables = Tables::default();
+        tables.add_chains(chains)?;
+        let rules = socket.dump("nft rules", &Request::new(GET_RULE, &[0; NFGENMSG]), buffer)?;
+        if rules.is_empty() || self::generation(rules) == generation {
+            tables.add_rules(rules)?;
+            return Ok(tables.finish());
+        }
+    }
+    Err(ReadError::Interrupted("nft rules"))
+}
+
+/// Decodes a chain dump and a rule dump of the same generation.
+pub fn parse(chains: &[u8], rules: &[u8]) -> Result<Vec<Table>, ReadError> {
+    let mut tables = Tables::default();
+    tables.add_chains(chains)?;
+    tables.add_rules(rules)?;
+    Ok(tables.finish())
+}
+
+/// The resource id of the first message. One dump has one generation, or the kernel would have marked it as interrupted.
+fn generation(bytes: &[u8]) -> Option<[u8; 2]> {
+    let first = messages(bytes).next()?.ok()?;
+    first.payload.get(2..4)?.try_into().ok()
+}
+
+/// Tables being put together: a chain is found by (family, table, name).
+#[derive(Default)]
+struct Tables {
+    tables: Vec<Table>,
+    index: HashMap<(u8, String, String), (usize, usize)>,
+}
+
+impl Tables {
+    fn add_chains(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        for message in messages(bytes) {
+            let payload = message?.payload;
+            let (family, rest) = split(payload)?;
+            let (mut table, mut chain, mut policy) = (String::new(), Chain { policy: "-", ..Chain::default() }, None);
+            for attribute in attributes(rest) {
+                match attribute? {
+                    (CHAIN_TABLE, value) => table = name(value),
+                    (CHAIN_NAME, value) => chain.name = name(value),
+                    (CHAIN_HOOK, _) => chain.hooked = true,
+                    (CHAIN_POLICY, value) => policy = be32(value),
+                    _ => {}
+                }
+            }
+            if chain.hooked {
+                chain.policy = if policy == Some(0) { "DROP" } else { "ACCEPT" }; // NF_DROP 0, NF_ACCEPT 1
+            }
+            self.add_chain(family, table, chain);
+        }
+        Ok(())
+    }
+
+    fn add_chain(&mut self, family: u8, table: String, chain: Chain) {
+        let kind = family_of(family);
+        let same = |known: &Table| known.name == table && known.family == kind;
+        let at = self.tables.iter().position(same).unwrap_or_else(|| {
+            self.tables.push(Table { backend: Backend::Nft, family: kind, name: table.clone(), chains: Vec::new() });
+            self.tables.len() - 1
+        });
+        self.index.insert((family, table, chain.name.clone()), (at, self.tables[at].chains.len()));
+        self.tables[at].chains.push(chain);
+    }
+
+    fn add_rules(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        // Rules come chain by chain, so the last place is nearly always the right one.
+        let (mut last, mut place) = (None, (0, 0));
+        for message in messages(bytes) {
+            let (family, rest) = split(message?.payload)?;
+            let (mut table, mut chain, mut list): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
+            for attribute in attributes(rest) {
+                match attribute? {
+                    (RULE_TABLE, value) => table = value,
+                    (RULE_CHAIN, value) => chain = value,
+                    (RULE_EXPRESSIONS, value) => list = value,
+                    _ => {}
+                }
+            }
+            if last != Some((family, table, chain)) {
+                let known = self.index.get(&(family, name(table), name(chain)));
+                place = *known.ok_or(ReadError::Malformed("nft rule in a chain that was not listed"))?;
+                last = Some((family, table, chain));
+            }
+            let rule: Rule = expressions::rule(list, family_of(family))?;
+            self.tables[place.0].chains[place.1].rules.push(rule);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<Table> {
+        self.tables.iter_mut().for_each(mark_reachable);
+        self.tables
+    }
+}
+
+fn split(payload: &[u8]) -> Result<(u8, &[u8]), ReadError> {
+    let rest = payload.get(NFGENMSG..).ok_or(ReadError::Malformed("nft message shorter than struct nfgenmsg"))?;
+    Ok((payload[0], rest))
+}
+
+/// `NFPROTO_*`.
+fn family_of(number: u8) -> Family {
+    match number {
+        1 => Family::Inet,
+        2 => Family::Ipv4,
+        3 => Family::Arp,
+        5 => Family::Netdev,
+        7 => Family::Bridge,
+        10 => Family::Ipv6,
+        _ => Family::Other,
+    }
+}

@@ -1,0 +1,353 @@
+//! Netlink, as much as a reader needs: one socket, whole dumps or nothing, and pure iterators over the bytes.
+//!
+//! Apart because tc, ipset and `nf_tables` all speak it. Layouts: `include/uapi/linux/netlink.h`.
+//! A dump is handed out only when it is complete: right sequence number, no `NLM_F_DUMP_INTR`, `NLMSG_DONE` seen.
+
+use super::error::ReadError;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, sockopt};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// `NLM_F_REQUEST`.
+const F_REQUEST: u16 = 0x1;
+/// `NLM_F_DUMP` = `NLM_F_ROOT | NLM_F_MATCH`.
+const F_DUMP: u16 = 0x300;
+/// `NLM_F_DUMP_INTR`: the state changed while it was dumped.
+const F_DUMP_INTR: u16 = 0x10;
+/// `NLMSG_ERROR`.
+const ERROR: u16 = 2;
+/// `NLMSG_DONE`.
+const DONE: u16 = 3;
+/// `sizeof(struct nlmsghdr)`.
+const HEADER: usize = 16;
+/// First receive buffer. The kernel sizes its own allocation after it (`netlink_recvmsg` remembers the largest), and small
+/// ones are cheaper; `NLMSG_GOODSIZE` is 8 KiB, so nothing a kernel sends unasked is larger.
+const SMALL: usize = 8 << 10;
+/// Receive buffer once a dump turns out to be long; the kernel never sends more than 32 KiB at once.
+const LARGE: usize = 32 << 10;
+/// The most bytes one dump may have: 10 000 rules are about 5 MB.
+pub const LIMIT: usize = 64 << 20;
+/// How often a dump that changed underneath is tried again.
+const ATTEMPTS: usize = 4;
+/// How long one answer may take. Dumps are made by the kernel on the spot, so this is only a guard.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A netlink family.
+#[derive(Clone, Copy, Debug)]
+pub enum Family {
+    /// `NETLINK_ROUTE`: tc.
+    Route,
+    /// `NETLINK_NETFILTER`: ipset and `nf_tables`.
+    Netfilter,
+}
+
+/// A socket bound to the network namespace it was opened in. Dropped at the end of the visit: an open socket pins its namespace.
+pub struct Socket {
+    fd: OwnedFd,
+    sequence: u32,
+}
+
+/// The bytes of one whole answer; reused from dump to dump so that a sweep allocates little.
+#[derive(Default)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+}
+
+/// One request: message type, fixed body and attributes.
+pub struct Request {
+    kind: u16,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A request of message type `kind` whose fixed part is `body`.
+    pub fn new(kind: u16, body: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(body);
+        Self { kind, body: bytes }
+    }
+
+    /// Adds one attribute, padded to four bytes.
+    #[must_use]
+    pub fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+        self.body.extend_from_slice(&((value.len() + 4) as u16).to_ne_bytes());
+        self.body.extend_from_slice(&kind.to_ne_bytes());
+        self.body.extend_from_slice(value);
+        self.body.resize(self.body.len().next_multiple_of(4), 0);
+        self
+    }
+
+    fn message(&self, flags: u16, sequence: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER + self.body.len());
+        out.extend_from_slice(&((HEADER + self.body.len()) as u32).to_ne_bytes());
+        out.extend_from_slice(&self.kind.to_ne_bytes());
+        out.extend_from_slice(&flags.to_ne_bytes());
+        out.extend_from_slice(&sequence.to_ne_bytes());
+        out.extend_from_slice(&0u32.to_ne_bytes());
+        out.extend_from_slice(&self.body);
+        out
+    }
+}
+
+impl Socket {
+    /// Opens a socket in the calling thread's network namespace.
+    pub fn open(family: Family) -> Result<Self, ReadError> {
+        let protocol: Option<Protocol> = match family {
+            Family::Route => None, // NETLINK_ROUTE is 0
+            Family::Netfilter => Some(netlink::NETFILTER),
+        };
+        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+            .map_err(|errno| ReadError::of("netlink socket", errno))?;
+        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(PATIENCE)).map_err(|errno| ReadError::of("netlink socket", errno))?;
+        Ok(Self { fd, sequence: 0 })
+    }
+
+    /// Asks for a dump and returns all its messages, once they are whole.
+    pub fn dump<'b>(&mut self, what: &'static str, request: &Request, buffer: &'b mut Buffer) -> Result<&'b [u8], ReadError> {
+        self.ask(what, request, F_REQUEST | F_DUMP, buffer)
+    }
+
+    /// Asks for one object. `None` when there is no such object (ENOENT).
+    pub fn get<'b>(&mut self, what: &'static str, request: &Request, buffer: &'b mut Buffer) -> Result<Option<&'b [u8]>, ReadError> {
+        match self.ask(what, request, F_REQUEST, buffer) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ReadError::Gone { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ask<'b>(&mut self, what: &'static str, request: &Request, flags: u16, buffer: &'b mut Buffer) -> Result<&'b [u8], ReadError> {
+        for _ in 0..ATTEMPTS {
+            self.sequence += 1;
+            let sequence = self.sequence;
+            net::send(&self.fd, &request.message(flags, sequence), SendFlags::empty()).map_err(|errno| ReadError::of(what, errno))?;
+            let receive = |space: &mut [u8]| net::recv(&self.fd, space, RecvFlags::TRUNC).map(|(_, length)| length);
+            match buffer.collect(what, sequence, flags & F_DUMP != 0, receive)? {
+                Collected::Whole => return Ok(&buffer.bytes),
+                Collected::Interrupted => {}
+            }
+        }
+        Err(ReadError::Interrupted(what))
+    }
+
+    /// The name of network device `index` in this socket's namespace (SIOCGIFNAME).
+    pub fn device_name(&self, index: u32) -> Result<String, ReadError> {
+        net::netdevice::index_to_name(&self.fd, index).map_err(|errno| ReadError::of("device name", errno))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Collected {
+    Whole,
+    Interrupted,
+}
+
+/// What one datagram said about the dump it belongs to.
+struct Datagram {
+    /// Bytes of payload messages at its start.
+    keep: usize,
+    finished: bool,
+    interrupted: bool,
+}
+
+impl Buffer {
+    /// Receives until the answer is complete. `receive` is `recv(2)` with `MSG_TRUNC`: it returns the real length.
+    fn collect(
+        &mut self,
+        what: &'static str,
+        sequence: u32,
+        dump: bool,
+        mut receive: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
+    ) -> Result<Collected, ReadError> {
+        self.bytes.clear();
+        let mut interrupted = false;
+        loop {
+            let space = if self.bytes.len() < 2 * SMALL { SMALL } else { LARGE };
+            let start = self.bytes.len();
+            if start > LIMIT {
+                return Err(ReadError::TooLarge { what, limit: LIMIT });
+            }
+            self.bytes.resize(start + space, 0);
+            let length = receive(&mut self.bytes[start..]).map_err(|errno| ReadError::of(what, errno))?;
+            if length > space {
+                return Err(ReadError::Malformed("netlink datagram larger than the kernel's own limit"));
+            }
+            let datagram = inspect(what, &self.bytes[start..start + length], sequence, dump)?;
+            interrupted |= datagram.interrupted;
+            self.bytes.truncate(start + datagram.keep);
+            if datagram.finished {
+                return Ok(if interrupted { Collected::Interrupted } else { Collected::Whole });
+            }
+        }
+    }
+}
+
+/// Walks the headers of one datagram: sequence, errors, end, interruption. An answer to an older request (after a retry) is skipped.
+fn inspect(what: &'static str, bytes: &[u8], sequence: u32, dump: bool) -> Result<Datagram, ReadError> {
+    if bytes.is_empty() {
+        return Err(ReadError::Malformed("empty netlink datagram"));
+    }
+    let mut datagram = Datagram { keep: 0, finished: false, interrupted: false };
+    for message in (Messages { bytes, at: 0 }) {
+        let message = message?;
+        if message.sequence != sequence {
+            return if message.start == 0 { Ok(datagram) } else { Err(ReadError::Malformed("netlink sequence changed within a datagram")) };
+        }
+        datagram.interrupted |= message.flags & F_DUMP_INTR != 0;
+        match message.kind {
+            DONE => {
+                let code = message.payload.get(..4).and_then(|four| four.try_into().ok()).map_or(0, i32::from_ne_bytes);
+                refused(what, code)?;
+                datagram.finished = true;
+                return Ok(datagram);
+            }
+            ERROR => {
+                let code = message.payload.get(..4).and_then(|four| four.try_into().ok()).map(i32::from_ne_bytes);
+                refused(what, code.ok_or(ReadError::Malformed("netlink error without a code"))?)?;
+                datagram.finished = true;
+                return Ok(datagram);
+            }
+            _ => datagram.keep = message.end,
+        }
+    }
+    datagram.finished = !dump;
+    Ok(datagram)
+}
+
+/// A negative code is an errno of the kernel.
+fn refused(what: &'static str, code: i32) -> Result<(), ReadError> {
+    if code < 0 {
+        return Err(ReadError::of(what, Errno::from_raw_os_error(code.saturating_neg())));
+    }
+    Ok(())
+}
+
+/// One netlink message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// `nlmsg_type`.
+    pub kind: u16,
+    /// What follows the header.
+    pub payload: &'a [u8],
+    flags: u16,
+    sequence: u32,
+    start: usize,
+    end: usize,
+}
+
+/// Iterates over the messages of an answer.
+pub struct Messages<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The messages in `bytes`.
+pub fn messages(bytes: &[u8]) -> Messages<'_> {
+    Messages { bytes, at: 0 }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let start = self.at;
+        let Some((length, header)) = u32_at(rest, 0).zip(rest.get(..HEADER)) else {
+            self.at = self.bytes.len();
+            return Some(Err(ReadError::Malformed("netlink message shorter than its header")));
+        };
+        let length = length as usize;
+        let Some(payload) = rest.get(HEADER..length) else {
+            self.at = self.bytes.len();
+            return Some(Err(ReadError::Malformed("netlink message length beyond the datagram")));
+        };
+        self.at = (start + length.next_multiple_of(4)).min(self.bytes.len());
+        Some(Ok(Message {
+            kind: u16::from_ne_bytes([header[4], header[5]]),
+            flags: u16::from_ne_bytes([header[6], header[7]]),
+            sequence: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
+            payload,
+            start,
+            end: self.at,
+        }))
+    }
+}
+
+/// Iterates over netlink attributes (`struct nlattr`: length, type, value, padded to four bytes).
+#[derive(Clone)]
+pub struct Attributes<'a> {
+    rest: &'a [u8],
+}
+
+/// The attributes in `bytes`; each item is (type without the nested and byte-order flags, value).
+pub fn attributes(bytes: &[u8]) -> Attributes<'_> {
+    Attributes { rest: bytes }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<(u16, &'a [u8]), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.len() < 4 {
+            return None; // padding
+        }
+        let length = usize::from(u16::from_ne_bytes([self.rest[0], self.rest[1]]));
+        let kind = u16::from_ne_bytes([self.rest[2], self.rest[3]]) & 0x3fff; // NLA_TYPE_MASK
+        let Some(value) = self.rest.get(4..length) else {
+            self.rest = &[];
+            return Some(Err(ReadError::Malformed("netlink attribute length beyond its message")));
+        };
+        self.rest = self.rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(Ok((kind, value)))
+    }
+}
+
+/// Native-order u16 at `at`, if it is there.
+pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
+}
+
+/// Native-order u32 at `at`, if it is there.
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+}
+
+/// Native-order u64 at `at`, if it is there.
+pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
+}
+
+/// Big-endian u32 (nfnetlink attributes).
+pub fn be32(bytes: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?))
+}
+
+/// Big-endian u64 (nfnetlink attributes).
+pub fn be64(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?))
+}
+
+/// A kernel name as text: up to the first NUL, with bytes that are not printable UTF-8 written as `\xNN`, so that two
+/// different names never become one.
+pub fn name(bytes: &[u8]) -> String {
+    let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or(&[]);
+    if bytes.iter().all(|byte| (0x20..0x7f).contains(byte) && *byte != b'\\') {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() || letter == '\\' {
+                out.extend(letter.escape_default());
+            } else {
+                out.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
