@@ -1,1 +1,7 @@
-//! verdict
+//! What is compared, pure: what of a sweep is chaos ([`findings`]), and whether it changes traffic.
+//!
+//! Declared faults held against readings come here too, once there is a cluster role to declare them.
+
+mod findings;
+
+pub use findings::{Finding, Survey, is_chaos_rule, qdisc_tool};

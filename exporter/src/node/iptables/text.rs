@@ -34,7 +34,7 @@ pub struct SetMatch {
 }
 
 impl Part {
-    /// The set match in it, if it is one.
+    /// The set match in it, to be named.
     pub fn as_set_mut(&mut self) -> Option<&mut SetMatch> {
         match self {
             Self::Set(set) => Some(set),

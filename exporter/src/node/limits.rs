@@ -1,0 +1,103 @@
+//! What a sweep could not see, in words, with the remedy: shown on the status page and by the commands, and the reason why `check` may
+//! answer "could not tell".
+
+use super::error::ReadError;
+use super::processes::{ProcessError, ProcessTable};
+use super::runtime::RuntimeError;
+use super::sweeper::{Fate, Observed, Skip};
+use rustix::thread::{CapabilitySet, capabilities as own};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Something that could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Limitation {
+    /// What is not known.
+    pub what: String,
+    /// What would show it.
+    pub remedy: String,
+}
+
+fn limitation(what: impl Into<String>, remedy: impl Into<String>) -> Limitation {
+    Limitation { what: what.into(), remedy: remedy.into() }
+}
+
+/// Capabilities a full view needs and this process lacks.
+pub fn capabilities() -> Vec<Limitation> {
+    let Ok(sets) = own(None) else { return Vec::new() };
+    let needed = [
+        (CapabilitySet::SYS_ADMIN, "network namespaces cannot be entered", "CAP_SYS_ADMIN"),
+        (CapabilitySet::NET_ADMIN, "ipsets and packet filter rules cannot be read", "CAP_NET_ADMIN"),
+        (CapabilitySet::SYS_PTRACE, "namespaces and mounts of other users' processes cannot be seen", "CAP_SYS_PTRACE"),
+    ];
+    let missing = needed.into_iter().filter(|(capability, ..)| !sets.effective.contains(*capability));
+    missing.map(|(_, what, name)| limitation(what, format!("run as root, or add {name}"))).collect()
+}
+
+/// A runtime that gave nothing, or not all.
+pub fn runtime(error: &RuntimeError) -> Limitation {
+    limitation(format!("container names may be missing: {}", chain(error)), error.remedy())
+}
+
+/// Processes that could not be read.
+pub fn processes(answer: &Result<ProcessTable, ProcessError>) -> Vec<Limitation> {
+    let table = match answer {
+        Ok(table) => table,
+        Err(error) => return vec![limitation(format!("no processes seen: {}", chain(error)), "check --path.procfs and the limit of open files")],
+    };
+    let mut out = Vec::new();
+    if table.unreadable > 0 || table.hidden {
+        let count = if table.hidden { "some".to_owned() } else { table.unreadable.to_string() };
+        out.push(limitation(format!("the namespaces of {count} processes are not known"), "run as root, or add CAP_SYS_PTRACE"));
+    }
+    if table.skipped > 0 {
+        out.push(limitation(format!("{} processes were not looked at before the deadline", table.skipped), "give the scrape more time"));
+    }
+    out
+}
+
+/// Namespaces that could not be read, in whole or in part: one line for each source and reason.
+pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
+    let mut errors: BTreeMap<(&str, &str), (usize, &ReadError)> = BTreeMap::new();
+    let mut deadline = 0;
+    for observed in namespaces {
+        let found: Vec<(&str, &ReadError)> = match &observed.fate {
+            Fate::Read(reading, _) => reading.errors().collect(),
+            Fate::Failed(error) => vec![("namespace", error)],
+            Fate::Skipped(skip) => {
+                deadline += usize::from(*skip == Skip::Deadline);
+                Vec::new()
+            }
+        };
+        for (source, error) in found {
+            errors.entry((source, error.reason())).or_insert((0, error)).0 += 1;
+        }
+    }
+    let mut out: Vec<_> = errors
+        .into_iter()
+        .map(|((source, _), (count, error))| {
+            limitation(format!("{source} unknown in {count} namespaces: {}", chain(error)), error.remedy().unwrap_or("the next sweep tries again"))
+        })
+        .collect();
+    if deadline > 0 {
+        out.push(limitation(format!("{deadline} namespaces were not reached before the deadline"), "give the scrape more time"));
+    }
+    out
+}
+
+/// Containers whose mounts could not be read.
+pub fn mounts(unseen: usize) -> Option<Limitation> {
+    (unseen > 0).then(|| limitation(format!("mounts of {unseen} containers are not known"), "run as root, or add CAP_SYS_PTRACE and CAP_SYS_ADMIN"))
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,321 @@
+//! One sweep of this host: containers and processes first, then every namespace once, then mounts. Who sweeps when is decided by the
+//! callers of [`Sweeper::read`]: there is no timer here.
+//!
+//! Blocking work is done on threads of its own, never on the runtime's. To add a part: a field of [`Sweep`] and a line in [`Work::run`].
+
+use super::containers::{Containers, Roster};
+use super::error::ReadError;
+use super::limits::{self, Limitation};
+use super::modules::Modules;
+use super::mounts::{self, ContainerMounts};
+use super::namespaces::{self, Namespace, Sources};
+use super::netns;
+use super::processes::{self, Helper, ProcessTable};
+use super::runtime::{Runtime, RuntimeError};
+use super::sweep::{Visit, visit_all};
+use super::visit::{Plan, Reading};
+use crate::exposition::Distribution;
+use crate::scrape::{Error, Shared, Source};
+use chaoscope_model::Pod;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Upper bounds of `chaoscope_netns_read_duration_seconds`: an idle namespace takes 30 µs, 10 000 rules some 20 ms.
+const BOUNDS: [f64; 9] = [0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0];
+
+/// How sweeps are made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where processes are.
+    pub procfs: PathBuf,
+    /// Where named namespaces are.
+    pub named: PathBuf,
+    /// Threads that visit namespaces.
+    pub threads: usize,
+    /// Whether the host's own namespace is read too.
+    pub host_network: bool,
+    /// Whether set members are listed.
+    pub members: bool,
+}
+
+/// What one sweep saw.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// When it began.
+    pub at: jiff::Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// Which runtime was asked; empty without one.
+    pub runtime: String,
+    /// How each part went.
+    pub parts: Vec<Part>,
+    /// Every namespace found, with what became of it.
+    pub namespaces: Vec<Observed>,
+    /// Helper processes of chaos tools, with the pod they act on where it is known.
+    pub helpers: Vec<(Option<Pod>, Helper)>,
+    /// Mounts chaos made, by pod and container; containers without any are left out.
+    pub mounts: Vec<(Option<Pod>, String, ContainerMounts)>,
+    /// What could not be seen, and what would show it.
+    pub limitations: Vec<Limitation>,
+    /// How long visits took, over all sweeps of this process.
+    pub durations: Distribution,
+}
+
+/// A part of a sweep that can fail on its own.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// `runtime`, `processes`, `namespaces` or `mounts`.
+    pub source: &'static str,
+    /// How long it took.
+    pub took: Duration,
+    /// Why it gave nothing.
+    pub failure: Option<String>,
+}
+
+/// A namespace and what became of it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Which one.
+    pub namespace: Namespace,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a namespace in a sweep.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It was entered and read, each source with a result of its own.
+    Read(Box<Reading>, Duration),
+    /// It could not be entered.
+    Failed(ReadError),
+    /// It was left out.
+    Skipped(Skip),
+}
+
+/// Why a namespace was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// It is the host's own.
+    HostNetwork,
+    /// The deadline came first.
+    Deadline,
+    /// It was gone when its turn came.
+    Gone,
+}
+
+impl Skip {
+    /// All reasons, for the label `reason`.
+    pub const ALL: [Self; 3] = [Self::HostNetwork, Self::Deadline, Self::Gone];
+
+    /// The `reason` label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostNetwork => "host_network",
+            Self::Deadline => "deadline",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Observed {
+    /// What was read, if it was.
+    pub fn reading(&self) -> Option<&Reading> {
+        match &self.fate {
+            Fate::Read(reading, _) => Some(reading),
+            _ => None,
+        }
+    }
+}
+
+/// Sweeps this host when asked.
+pub struct Sweeper {
+    work: Arc<Work>,
+    shared: Arc<Shared<Sweep>>,
+}
+
+impl Sweeper {
+    /// Without a runtime, namespaces are found in /proc alone.
+    pub fn new(config: Config, runtime: Option<Runtime>) -> Self {
+        let containers = Containers::new(runtime, &config.procfs);
+        let durations = Mutex::new(Distribution::with_bounds(&BOUNDS));
+        Self { work: Arc::new(Work { config, containers, durations }), shared: Arc::default() }
+    }
+}
+
+impl Source for Sweeper {
+    type Reading = Sweep;
+
+    async fn read(&self, max_age: Duration, until: Instant) -> Result<Arc<Sweep>, Error> {
+        let work = Arc::clone(&self.work);
+        // A little is kept back, so that what was read by then can still be handed over.
+        let stop = until.checked_sub(HAND_OVER).unwrap_or(until);
+        self.shared.get(max_age, until, || work.run(stop)).await
+    }
+}
+
+/// Time kept back from the deadline to put a sweep together and encode it.
+const HAND_OVER: Duration = Duration::from_millis(50);
+
+struct Work {
+    config: Config,
+    containers: Containers,
+    durations: Mutex<Distribution>,
+}
+
+impl Work {
+    async fn run(self: Arc<Self>, until: Instant) -> Result<Sweep, Error> {
+        let (at, start) = (jiff::Timestamp::now(), Instant::now());
+        // A runtime that hangs must leave time for the visits: they need no runtime.
+        let patience = until.min(start + until.saturating_duration_since(start) / 2);
+        let procfs = self.config.procfs.clone();
+        let table = blocking("processes", move || processes::read(&procfs, until));
+        let (roster, table) = tokio::join!(clocked(self.containers.read(patience.into())), clocked(table));
+        let mut sweep = Sweep {
+            at,
+            took: Duration::ZERO,
+            runtime: self.containers.describe(),
+            parts: Vec::new(),
+            namespaces: Vec::new(),
+            helpers: Vec::new(),
+            mounts: Vec::new(),
+            limitations: limits::capabilities(),
+            durations: Distribution::default(),
+        };
+        let roster = sweep.roster(roster);
+        let (table, took) = table;
+        let table = sweep.table(table?, took);
+        let this = Arc::clone(&self);
+        blocking("sweep", move || this.look(sweep, roster, table, start, until)).await
+    }
+
+    /// Everything that blocks.
+    fn look(&self, mut sweep: Sweep, roster: Option<Roster>, table: Option<ProcessTable>, start: Instant, until: Instant) -> Sweep {
+        let containers = roster.map_or_else(Vec::new, |roster| roster.containers);
+        let identify = |pid: u32| netns::identify(&self.config.procfs.join(format!("{pid}/ns/net"))).ok();
+        let host = identify(1).or_else(|| netns::identify(std::path::Path::new("/proc/self/ns/net")).ok());
+        let sources = Sources {
+            containers: containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect(),
+            processes: table.as_ref(),
+            named: namespaces::named(&self.config.named),
+            host,
+            procfs: &self.config.procfs,
+            pod: &|uid| self.containers.pod(uid),
+        };
+        let found = namespaces::group(sources);
+        self.visit(&mut sweep, found, until);
+        let begin = Instant::now();
+        let dwellers = dwellers(&sweep, &containers);
+        sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
+        sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
+        let helpers = table.map_or_else(Vec::new, |table| table.helpers());
+        sweep.helpers = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper)).collect();
+        sweep.took = start.elapsed();
+        sweep
+    }
+
+    fn visit(&self, sweep: &mut Sweep, found: Vec<Namespace>, until: Instant) {
+        let begin = Instant::now();
+        let wanted = |namespace: &Namespace| self.config.host_network || !namespace.host;
+        let places: Vec<_> = found.iter().filter(|namespace| wanted(namespace)).map(|namespace| namespace.place.clone()).collect();
+        let plan = Plan { modules: Modules::find(), members: self.config.members };
+        let mut visits = visit_all(&places, self.config.threads, plan, until).into_iter();
+        let fate = |namespace: &Namespace| match wanted(namespace).then(|| visits.next().flatten()) {
+            None => Fate::Skipped(Skip::HostNetwork),
+            Some(None) => Fate::Skipped(Skip::Deadline),
+            Some(Some(Visit { reading: Ok(reading), took })) => Fate::Read(Box::new(reading), took),
+            Some(Some(Visit { reading: Err(ReadError::Gone { .. }), .. })) => Fate::Skipped(Skip::Gone),
+            Some(Some(Visit { reading: Err(error), .. })) => Fate::Failed(error),
+        };
+        let fates: Vec<_> = found.iter().map(fate).collect();
+        sweep.namespaces = found.into_iter().zip(fates).map(|(namespace, fate)| Observed { namespace, fate }).collect();
+        sweep.parts.push(Part { source: "namespaces", took: begin.elapsed(), failure: None });
+        sweep.limitations.extend(limits::visits(&sweep.namespaces));
+        let mut durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+        for observed in &sweep.namespaces {
+            if let Fate::Read(_, took) = &observed.fate {
+                durations.observe(took.as_secs_f64());
+            }
+        }
+        sweep.durations = durations.clone();
+    }
+
+    fn mounts(
+        &self,
+        dwellers: Vec<(Option<Pod>, String, u32)>,
+        limitations: &mut Vec<Limitation>,
+        until: Instant,
+    ) -> Vec<(Option<Pod>, String, ContainerMounts)> {
+        let mut unseen = 0;
+        let read = |(pod, container, pid)| match mounts::read(&self.config.procfs, pid, until) {
+            Ok(mounts) if mounts.is_clean() => None,
+            Ok(mounts) => Some((pod, container, mounts)),
+            Err(error) => {
+                unseen += usize::from(!error.is_gone());
+                None
+            }
+        };
+        let found = dwellers.into_iter().filter_map(read).collect();
+        limitations.extend(limits::mounts(unseen));
+        found
+    }
+
+    /// The pod a helper acts on: by its network namespace, else by the pod's uid.
+    fn owner(&self, sweep: &Sweep, helper: &Helper) -> Option<Pod> {
+        let by_netns = |id| sweep.namespaces.iter().find(|observed| Some(observed.namespace.place.id) == id)?.namespace.pod.clone();
+        let by_uid = |uid: &String| {
+            let known = sweep.namespaces.iter().filter_map(|observed| observed.namespace.pod.as_ref()).find(|pod| &pod.uid == uid);
+            known.cloned().or_else(|| self.containers.pod(uid)).or_else(|| Some(Pod { uid: uid.clone(), ..Pod::default() }))
+        };
+        helper.netns.and_then(|id| by_netns(Some(id))).or_else(|| helper.target.pod_uid.as_ref().and_then(by_uid))
+    }
+}
+
+impl Sweep {
+    fn roster(&mut self, (answer, took): (Option<Result<Roster, RuntimeError>>, Duration)) -> Option<Roster> {
+        let (roster, error) = match answer? {
+            Ok(roster) => {
+                let failure = roster.failure.as_ref().map(limits::runtime);
+                (Some(roster), failure)
+            }
+            Err(error) => (None, Some(limits::runtime(&error))),
+        };
+        let failure = error.as_ref().map(|limitation| limitation.what.clone()).filter(|_| roster.is_none());
+        self.parts.push(Part { source: "runtime", took, failure });
+        self.limitations.extend(error);
+        roster
+    }
+
+    fn table(&mut self, answer: Result<ProcessTable, processes::ProcessError>, took: Duration) -> Option<ProcessTable> {
+        self.limitations.extend(limits::processes(&answer));
+        let failure = answer.as_ref().err().map(ToString::to_string);
+        self.parts.push(Part { source: "processes", took, failure });
+        answer.ok()
+    }
+}
+
+/// Containers whose mounts are looked at: what the runtime listed, else what the namespaces tell.
+fn dwellers(sweep: &Sweep, containers: &[super::containers::Container]) -> Vec<(Option<Pod>, String, u32)> {
+    if !containers.is_empty() {
+        let pod = |pod: &Pod| (*pod != Pod::default()).then(|| pod.clone());
+        return containers.iter().map(|container| (pod(&container.pod), container.name.clone(), container.pid)).collect();
+    }
+    let residents = sweep.namespaces.iter().flat_map(|observed| {
+        let namespace = &observed.namespace;
+        namespace.containers.iter().map(|container| (namespace.pod.clone(), container.id.clone(), container.pid))
+    });
+    residents.collect()
+}
+
+async fn clocked<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    (work.await, start.elapsed())
+}
+
+/// Runs blocking work on a thread of its own.
+async fn blocking<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || sender.send(work()).is_ok());
+    thread.map_err(|error| Error::Failed(format!("cannot start a thread: {error}").into()))?;
+    receiver.await.map_err(|_| Error::Failed("a reading thread ended without an answer".into()))
+}

@@ -1,0 +1,33 @@
+//! Krkn: what `network_chaos_ng` leaves when it is killed in the middle. It has no rollback for these.
+//!
+//! Source: krkn's `scenario_plugins/network_chaos_ng` (v5.2): an `htb` tree `100:` with `netem 101:` below, and DROP rules put in front of
+//! INPUT and OUTPUT that match every connection state.
+
+use super::{Known, QdiscShape};
+use chaoscope_model::Tool;
+
+/// What Krkn is recognised by.
+pub const KNOWN: Known = Known { tool: Tool::Krkn, chain: |_| false, set: |_| false, rule, qdisc };
+
+/// `-m state --state NEW,RELATED,ESTABLISHED -j DROP`, in INPUT or OUTPUT.
+fn rule(chain: &str, rule: &str) -> bool {
+    let states = ["--state NEW,RELATED,ESTABLISHED -j DROP", "--ctstate NEW,RELATED,ESTABLISHED -j DROP"];
+    matches!(chain, "INPUT" | "OUTPUT") && states.iter().any(|state| rule.ends_with(state))
+}
+
+fn qdisc(shape: &QdiscShape<'_>) -> bool {
+    matches!((shape.kind, shape.major), ("htb", 0x100) | ("netem", 0x101))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_drop_of_every_state_in_a_hook_is_its_own() {
+        assert!(rule("INPUT", "-p tcp -m tcp --dport 80 -m state --state NEW,RELATED,ESTABLISHED -j DROP"));
+        assert!(rule("OUTPUT", "-m conntrack --ctstate NEW,RELATED,ESTABLISHED -j DROP"));
+        assert!(!rule("FORWARD", "-m state --state NEW,RELATED,ESTABLISHED -j DROP"));
+        assert!(!rule("INPUT", "-m state --state RELATED,ESTABLISHED -j ACCEPT"));
+    }
+}

@@ -1,0 +1,142 @@
+//! What of a reading is chaos-like, whose it looks, and whether it is *effective* (changes traffic, files or load) or *benign* (an
+//! unreferenced chain, an unused set, an empty hook chain, an idle helper).
+//!
+//! Effective means configured so: it is no claim about effect. To find one more thing: a function here and a line in [`Survey::of`].
+
+use crate::node::iptables::{Chain, Rule, Table, Verdict};
+use crate::node::mounts::ResolvConf;
+use crate::node::sweeper::{Observed, Sweep};
+use crate::node::tc::Qdisc;
+use crate::node::tc::options::Options;
+use crate::tools::{self, QdiscShape};
+use chaoscope_model::{Effect, Pod, Tool};
+use serde::Serialize;
+
+/// One chaos-like thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Whether it changes anything now.
+    pub effect: Effect,
+    /// `qdisc`, `rule`, `chain`, `set`, `helper` or `mount`.
+    pub what: &'static str,
+    /// Which one, as a person would look for it.
+    pub object: String,
+    /// Whose it looks like; `kernel` when it could be anybody's.
+    pub tool: Tool,
+}
+
+/// The findings of a sweep: those of each namespace, in the sweep's order, and those tied to a pod by processes and mounts.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// One list for each namespace of the sweep.
+    pub namespaces: Vec<Vec<Finding>>,
+    /// Helper processes and mounts, with the pod they act on where it is known.
+    pub others: Vec<(Option<Pod>, Finding)>,
+}
+
+impl Survey {
+    /// Looks through a sweep.
+    pub fn of(sweep: &Sweep) -> Self {
+        Self { namespaces: sweep.namespaces.iter().map(of_namespace).collect(), others: others(sweep) }
+    }
+
+    /// Everything found, under the title of the namespace or pod it was found in.
+    pub fn all<'a>(&'a self, sweep: &'a Sweep) -> impl Iterator<Item = (String, &'a Finding)> {
+        let inside = sweep.namespaces.iter().zip(&self.namespaces);
+        let inside = inside.flat_map(|(observed, findings)| findings.iter().map(|finding| (observed.namespace.title(), finding)));
+        let title = |pod: &Option<Pod>| match pod {
+            Some(pod) if pod.is_named() => format!("{}/{}", pod.namespace, pod.name),
+            Some(pod) if !pod.uid.is_empty() => format!("pod {}", pod.uid),
+            _ => "host".to_owned(),
+        };
+        inside.chain(self.others.iter().map(move |(pod, finding)| (title(pod), finding)))
+    }
+}
+
+fn of_namespace(observed: &Observed) -> Vec<Finding> {
+    let Some(reading) = observed.reading() else { return Vec::new() };
+    let mut out = Vec::new();
+    for qdisc in reading.tc.as_ref().map_or(&[][..], |tc| &tc.qdiscs) {
+        if let Some(tool) = qdisc_tool(qdisc) {
+            let object = format!("{} {} dev {} parent {}", qdisc.kind, qdisc.handle, qdisc.device, qdisc.parent);
+            out.push(Finding { effect: Effect::Effective, what: "qdisc", object, tool });
+        }
+    }
+    for table in reading.tables() {
+        for chain in &table.chains {
+            in_chain(table, chain, &mut out);
+        }
+    }
+    // Sets that something refers to are part of the fault while a rule acts; the rest are left over.
+    let acting = out.iter().any(|finding| finding.what == "rule");
+    for set in reading.sets.as_deref().unwrap_or(&[]) {
+        let referred = set.references != Some(0);
+        if let Some(tool) = tools::set(&set.name).filter(|_| !(acting && referred)) {
+            out.push(Finding { effect: Effect::Benign, what: "set", object: set.name.clone(), tool });
+        }
+    }
+    out
+}
+
+/// Whose qdisc this looks like, if it is chaos-like at all: netem and tbf always are.
+pub fn qdisc_tool(qdisc: &Qdisc) -> Option<Tool> {
+    let prio = match &qdisc.options {
+        Options::Prio(prio) => Some((prio.bands, &prio.priomap)),
+        _ => None,
+    };
+    let tool = tools::qdisc(&QdiscShape { kind: &qdisc.kind, major: qdisc.handle.major(), prio });
+    tool.or_else(|| matches!(qdisc.kind.as_str(), "netem" | "tbf").then_some(Tool::Kernel))
+}
+
+/// Whether a rule has to do with chaos: it is in a chaos chain, jumps to one, or has the shape of a tool's rule.
+pub fn is_chaos_rule(chain: &str, rule: &Rule) -> bool {
+    tools::chain(chain).is_some()
+        || matches!(&rule.verdict, Verdict::Jump(to) | Verdict::Goto(to) if tools::chain(to).is_some())
+        || tools::rule(chain, &rule.to_string()).is_some()
+}
+
+fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
+    let reachable = chain.reachable != Some(false);
+    let place = || format!("{} {} {}", table.backend.as_str(), table.name, chain.name);
+    let Some(tool) = tools::chain(&chain.name) else {
+        let shaped = chain.rules.iter().filter(|_| reachable).map(ToString::to_string);
+        out.extend(shaped.filter_map(|rule| {
+            let tool = tools::rule(&chain.name, &rule)?;
+            Some(Finding { effect: Effect::Effective, what: "rule", object: format!("{} {rule}", place()), tool })
+        }));
+        return;
+    };
+    let acting: Vec<_> = chain.rules.iter().filter(|rule| reachable && acts(&rule.verdict)).collect();
+    if acting.is_empty() {
+        out.push(Finding { effect: Effect::Benign, what: "chain", object: place(), tool });
+    }
+    for rule in acting {
+        out.push(Finding { effect: Effect::Effective, what: "rule", object: format!("{} {rule}", place()), tool });
+    }
+}
+
+/// A jump only leads somewhere, and RETURN leads back.
+fn acts(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Drop | Verdict::Accept | Verdict::Target(_))
+}
+
+fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
+    let mut out = Vec::new();
+    for (pod, helper) in &sweep.helpers {
+        let effect = if helper.active { Effect::Effective } else { Effect::Benign };
+        let object = format!("{} (pid {})", helper.kind.as_str(), helper.pid);
+        out.push((pod.clone(), Finding { effect, what: "helper", object, tool: helper.tool }));
+    }
+    for (pod, container, mounts) in &sweep.mounts {
+        let mut found = |effect, object| out.push((pod.clone(), Finding { effect, what: "mount", object, tool: Tool::ChaosMesh }));
+        for toda in &mounts.toda {
+            found(Effect::Effective, format!("toda at {} in {container}", toda.point));
+        }
+        match mounts.resolv_conf {
+            ResolvConf::Replaced => found(Effect::Effective, format!("resolv.conf replaced in {container}")),
+            ResolvConf::Restored => found(Effect::Benign, format!("resolv.conf backup left in {container}")),
+            ResolvConf::Untouched => {}
+        }
+    }
+    out
+}
