@@ -1,1 +1,304 @@
-//! config
+//! Flags, environment variables and every default, in one place. Each flag `--a.b-c` is also the variable `CHAOSCOPE_A_B_C`.
+//!
+//! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
+
+use crate::node::runtime::{Endpoint, RuntimeChoice};
+use crate::scrape::Upstream;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const ABOUT: &str = "What chaos is running on this host, whether it is really in the kernel, and whether it is really gone.";
+
+const EXAMPLES: &str = "\
+Examples:
+  chaoscope node                              serve this host's state on :10765
+  chaoscope snapshot                          print it once, as a table
+  chaoscope snapshot --pod shop/web-0 --output json
+  chaoscope check || echo 'chaos is still here'
+
+A full view needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_SYS_PTRACE, or root. Without them everything that can be seen is shown, and what
+cannot is said together with the capability that would show it.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "chaoscope", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve this host's kernel state to Prometheus, and as a status page.
+    ///
+    /// Every scrape reads the kernel anew: tc, ipsets and packet filter rules of each pod's network namespace, helper processes and
+    /// mounts that chaos tools leave behind. No tool is forked, nothing in the namespaces is changed, no API server is asked.
+    #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
+    Node(Box<Node>),
+    /// Print what is on this host now.
+    Snapshot(Snapshot),
+    /// Ask whether chaos is on this host: exit code 0 no, 1 yes, 3 cannot tell.
+    #[command(after_help = "\
+Exit codes:
+  0  no effective chaos state
+  1  effective chaos state is there (listed); running chaos counts, for check does not know what was declared
+  2  wrong usage
+  3  could not tell: something could not be read (listed, with the remedy)")]
+    Check(Check),
+    /// Print a completion script for a shell.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of `chaoscope node`.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// Serving.
+    #[command(flatten)]
+    pub web: Web,
+    /// Reading.
+    #[command(flatten)]
+    pub look: Look,
+    /// Which rules and namespaces are exposed as metrics.
+    #[arg(long, value_enum, default_value_t = Rules::Chaos, env = "CHAOSCOPE_RULES", help_heading = "Metrics")]
+    pub rules: Rules,
+    /// Whether chaos-daemon's own metric names (`chaos_daemon_*`) are exposed too. Switch off where chaos-daemon itself is scraped.
+    #[arg(long, value_enum, default_value_t = Upstream::On, env = "CHAOSCOPE_UPSTREAM_NAMES", help_heading = "Metrics")]
+    pub upstream_names: Upstream,
+    /// Expose this host's load, CPU, memory, disks and network too, under `node_exporter`'s names.
+    #[arg(long = "source.host", env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
+    pub source_host: bool,
+}
+
+/// Which rules and namespaces are exposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rules {
+    /// Namespaces with chaos-like state, and of those the chains and sets chaos tools make.
+    Chaos,
+    /// Every namespace, chain and set. Mind the number of series.
+    All,
+}
+
+/// Flags about serving.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Web")]
+pub struct Web {
+    /// Address to listen on; may be repeated.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "HOST:PORT",
+        default_value = ":10765",
+        value_delimiter = ',',
+        env = "CHAOSCOPE_WEB_LISTEN_ADDRESS"
+    )]
+    pub listen_address: Vec<String>,
+    /// Path under which metrics are served.
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path,
+        env = "CHAOSCOPE_WEB_TELEMETRY_PATH"
+    )]
+    pub telemetry_path: String,
+    /// Most scrapes at once; one more is answered 503.
+    #[arg(
+        long = "web.max-requests",
+        value_name = "N",
+        default_value_t = 40,
+        value_parser = clap::value_parser!(u32).range(1..=10_000),
+        env = "CHAOSCOPE_WEB_MAX_REQUESTS"
+    )]
+    pub max_requests: u32,
+    /// Web configuration file: TLS, basic authentication, headers, in exporter-toolkit's format.
+    #[arg(long = "web.config.file", value_name = "FILE", env = "CHAOSCOPE_WEB_CONFIG_FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Taken off the time Prometheus gives a scrape, for the way back.
+    #[arg(
+        long = "web.scrape-timeout-offset",
+        value_name = "DURATION",
+        default_value = "500ms",
+        value_parser = duration,
+        env = "CHAOSCOPE_WEB_SCRAPE_TIMEOUT_OFFSET"
+    )]
+    pub scrape_timeout_offset: Duration,
+}
+
+/// Flags about reading, the same for every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+pub struct Look {
+    /// Which container runtime to ask for names; without one, pods are known by uid only.
+    #[arg(long, value_enum, default_value_t = RuntimeChoice::Auto, env = "CHAOSCOPE_RUNTIME")]
+    pub runtime: RuntimeChoice,
+    /// The runtime's socket, where it is not in the usual place.
+    #[arg(long = "runtime.endpoint", value_name = "unix:///PATH", env = "CHAOSCOPE_RUNTIME_ENDPOINT")]
+    pub runtime_endpoint: Option<Endpoint>,
+    /// Folder under which the host's `run/` is mounted, when looking for the runtime's socket.
+    #[arg(long = "path.host", value_name = "DIR", default_value = "/", env = "CHAOSCOPE_PATH_HOST")]
+    pub path_host: PathBuf,
+    /// The host's /proc.
+    #[arg(long = "path.procfs", value_name = "DIR", default_value = "/proc", env = "CHAOSCOPE_PATH_PROCFS")]
+    pub path_procfs: PathBuf,
+    /// Folder with named network namespaces.
+    #[arg(long = "path.netns", value_name = "DIR", default_value = "/run/netns", env = "CHAOSCOPE_PATH_NETNS")]
+    pub path_netns: PathBuf,
+    /// Read the host's own network namespace too (host-network pods live there).
+    #[arg(long = "host-network", env = "CHAOSCOPE_HOST_NETWORK")]
+    pub host_network: bool,
+    /// Threads that visit namespaces.
+    #[arg(
+        long = "sweep.threads",
+        value_name = "N",
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        env = "CHAOSCOPE_SWEEP_THREADS"
+    )]
+    pub sweep_threads: u16,
+}
+
+/// Flags of `chaoscope snapshot`.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// Reading.
+    #[command(flatten)]
+    pub look: Look,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = SnapshotOutput::Table, env = "CHAOSCOPE_OUTPUT")]
+    pub output: SnapshotOutput,
+    /// Only this pod.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = pod)]
+    pub pod: Option<(String, String)>,
+    /// List the members of ipsets too (JSON only).
+    #[arg(long)]
+    pub members: bool,
+    /// How long it may take.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "CHAOSCOPE_TIMEOUT")]
+    pub timeout: Duration,
+}
+
+/// How `snapshot` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SnapshotOutput {
+    /// An aligned table for people.
+    Table,
+    /// Everything, for scripts.
+    Json,
+}
+
+/// Flags of `chaoscope check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Reading.
+    #[command(flatten)]
+    pub look: Look,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = CheckOutput::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: CheckOutput,
+    /// How long it may take.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "CHAOSCOPE_TIMEOUT")]
+    pub timeout: Duration,
+}
+
+/// How `check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckOutput {
+    /// One line for each finding.
+    Text,
+    /// One document.
+    Json,
+}
+
+/// Flags about logging, the same for every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct Log {
+    /// Lowest level that is logged.
+    #[arg(long = "log.level", value_enum, default_value_t = LogLevel::Info, global = true, env = "CHAOSCOPE_LOG_LEVEL")]
+    pub level: LogLevel,
+    /// Format of log lines, on standard error.
+    #[arg(long = "log.format", value_enum, default_value_t = LogFormat::Logfmt, global = true, env = "CHAOSCOPE_LOG_FORMAT")]
+    pub format: LogFormat,
+}
+
+/// Log levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // the names say it
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Log formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| format!("{text:?} is no duration: write 500ms, 10s or 1m"))?;
+    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    match text {
+        "/" | "/healthz" | "/readyz" => Err(format!("{text} is taken: choose another path, such as /metrics")),
+        _ if text.starts_with('/') && text.bytes().all(plain) => Ok(text.to_owned()),
+        _ => Err("write an absolute path of letters, digits, '-', '_', '.' and '/', such as /metrics".to_owned()),
+    }
+}
+
+fn pod(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => Ok((namespace.to_owned(), name.to_owned())),
+        _ => Err("write NAMESPACE/NAME, such as shop/web-0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Flags that make sense only for one call.
+    const WITHOUT_VARIABLE: [&str; 5] = ["pod", "members", "help", "version", "shell"];
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        for command in Arguments::command().get_subcommands() {
+            for argument in command.get_arguments().filter(|argument| !WITHOUT_VARIABLE.contains(&argument.get_id().as_str())) {
+                let Some(flag) = argument.get_long() else { continue };
+                let wanted = format!("CHAOSCOPE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
+                assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_checked_where_they_come_in() {
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        assert!(duration("-1s").is_err() && duration("soon").is_err());
+        assert!(telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err());
+        assert!(pod("a/b").is_ok() && pod("a").is_err() && pod("/b").is_err() && pod("a/b/c").is_err());
+    }
+}

@@ -10,5 +10,6 @@ pub mod families;
 pub mod node;
 pub mod scrape;
 pub mod serve;
+pub mod source;
 pub mod tools;
 pub mod verdict;

@@ -1,1 +1,94 @@
-//! families
+//! Metric families: what a reading looks like to Prometheus. One file for each first word of a metric's name after its prefix
+//! (`chaoscope_qdisc_…` is in `qdisc`, `chaos_daemon_…` in `daemon`, `node_…` in `node`), one line each in [`ALL`].
+//!
+//! Families are pure: they write what the [`World`] says. By default only namespaces with chaos-like state are written, so that an idle
+//! node costs next to nothing; `--rules=all` writes everything.
+
+mod build;
+mod daemon;
+mod fault;
+mod helper;
+mod ipset;
+mod iptables;
+mod netem;
+mod netns;
+mod node;
+mod process;
+mod qdisc;
+mod tbf;
+
+use crate::exposition::Labels;
+use crate::node::sweeper::Observed;
+use crate::node::tc::Qdisc;
+use crate::node::visit::Reading;
+use crate::scrape::{Family, World};
+use chaoscope_model::Pod;
+use std::borrow::Cow;
+
+/// Every family, in the order of the page.
+pub const ALL: &[&dyn Family] = &[
+    &build::Build,
+    &daemon::Daemon,
+    &fault::Fault,
+    &helper::Helper,
+    &ipset::Ipset,
+    &iptables::Iptables,
+    &netem::Netem,
+    &netns::Netns,
+    &node::Node,
+    &process::Process,
+    &qdisc::Qdiscs,
+    &tbf::Tbf,
+];
+
+/// A namespace to write, with what was read in it.
+struct Shown<'a> {
+    observed: &'a Observed,
+    reading: &'a Reading,
+    /// Whether every chain is wanted, not only those of chaos.
+    all: bool,
+}
+
+/// The namespaces to write: those with chaos-like state, or all that were read.
+fn shown(world: &World) -> impl Iterator<Item = Shown<'_>> {
+    let all = world.detail.all_rules;
+    let seen = world.sweep.as_ref().ok();
+    let pairs = seen.into_iter().flat_map(|seen| seen.sweep.namespaces.iter().zip(&seen.survey.namespaces));
+    pairs.filter_map(move |(observed, findings)| {
+        let reading = observed.reading().filter(|_| all || !findings.is_empty())?;
+        Some(Shown { observed, reading, all })
+    })
+}
+
+impl<'a> Shown<'a> {
+    /// The target's labels, the same for every family of ours.
+    fn target(&self) -> Labels<'a> {
+        let pod = self.observed.namespace.pod.as_ref();
+        target(pod, self.observed.namespace.label())
+    }
+
+    /// Qdiscs somebody configured, with the labels that tell them apart.
+    fn qdiscs(&self) -> impl Iterator<Item = (Labels<'a>, &'a Qdisc)> {
+        let (target, tc) = (self.target(), self.reading.tc.as_ref().ok());
+        tc.into_iter().flat_map(|tc| &tc.qdiscs).filter(|qdisc| !qdisc.is_default()).map(move |qdisc| {
+            let labels = [("device", Cow::from(&qdisc.device)), ("handle", qdisc.handle.to_string().into())];
+            (extended(&target, labels), qdisc)
+        })
+    }
+}
+
+/// `namespace`, `pod` and `netns`; the last is empty for a pod that has a name.
+fn target(pod: Option<&Pod>, netns: String) -> Labels<'_> {
+    let text = |of: fn(&Pod) -> &String| pod.map_or(Cow::from(""), |pod| Cow::from(of(pod).as_str()));
+    vec![("namespace", text(|pod| &pod.namespace)), ("pod", text(|pod| &pod.name)), ("netns", netns.into())]
+}
+
+/// More labels behind the first ones.
+fn extended<'a>(labels: &Labels<'a>, more: impl IntoIterator<Item = (&'static str, Cow<'a, str>)>) -> Labels<'a> {
+    labels.iter().cloned().chain(more).collect()
+}
+
+/// The experiment a fault belongs to: empty until somebody declares it.
+fn undeclared() -> [(&'static str, Cow<'static, str>); 3] {
+    [("experiment_namespace", "".into()), ("experiment_kind", "".into()), ("experiment", "".into())]
+}

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use tokio::time::Instant;
 
 /// A running container.
@@ -34,9 +34,13 @@ const PODS: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
 /// Status calls at once.
 const AT_ONCE: usize = 8;
 
+/// Looks for the runtime; asked again at each sweep as long as there is none, because it may start later.
+pub type Find = Box<dyn Fn() -> Option<Runtime> + Send + Sync>;
+
 /// Asks the runtime, and remembers.
 pub struct Containers {
-    runtime: Option<Runtime>,
+    find: Find,
+    runtime: OnceLock<Runtime>,
     procfs: PathBuf,
     pids: Mutex<LruCache<String, Process>>,
     pods: Mutex<LruCache<String, Pod>>,
@@ -61,9 +65,10 @@ pub struct Roster {
 
 impl Containers {
     /// Without a runtime there are no containers to list; namespaces are then found in /proc alone.
-    pub fn new(runtime: Option<Runtime>, procfs: &Path) -> Self {
+    pub fn new(find: Find, procfs: &Path) -> Self {
         Self {
-            runtime,
+            find,
+            runtime: OnceLock::new(),
             procfs: procfs.to_owned(),
             pids: Mutex::new(LruCache::new(CONTAINERS)),
             pods: Mutex::new(LruCache::new(PODS)),
@@ -72,12 +77,18 @@ impl Containers {
 
     /// Which runtime is asked, for people. Empty when none is known.
     pub fn describe(&self) -> String {
-        self.runtime.as_ref().map_or_else(String::new, Runtime::describe)
+        self.runtime.get().map_or_else(String::new, Runtime::describe)
     }
 
     /// Lists the running containers. `None` without a runtime.
     pub async fn read(&self, until: Instant) -> Option<Result<Roster, RuntimeError>> {
-        let runtime = self.runtime.as_ref()?;
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let found = (self.find)()?;
+                self.runtime.get_or_init(|| found)
+            }
+        };
         let listed = match runtime.list(until).await {
             Ok(listed) => listed,
             Err(error) => return Some(Err(error)),

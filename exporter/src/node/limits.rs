@@ -16,10 +16,12 @@ pub struct Limitation {
     pub what: String,
     /// What would show it.
     pub remedy: String,
+    /// Whether chaos may hide behind it; otherwise only names are missing.
+    pub blinds: bool,
 }
 
 fn limitation(what: impl Into<String>, remedy: impl Into<String>) -> Limitation {
-    Limitation { what: what.into(), remedy: remedy.into() }
+    Limitation { what: what.into(), remedy: remedy.into(), blinds: true }
 }
 
 /// Capabilities a full view needs and this process lacks.
@@ -36,7 +38,8 @@ pub fn capabilities() -> Vec<Limitation> {
 
 /// A runtime that gave nothing, or not all.
 pub fn runtime(error: &RuntimeError) -> Limitation {
-    limitation(format!("container names may be missing: {}", chain(error)), error.remedy())
+    let limitation = limitation(format!("names of pods may be missing: {}", chain(error)), error.remedy());
+    Limitation { blinds: false, ..limitation }
 }
 
 /// Processes that could not be read.

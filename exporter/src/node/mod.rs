@@ -14,6 +14,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod netlink;
 pub mod netns;
+pub mod own;
 pub mod processes;
 pub mod runtime;
 pub mod sweep;

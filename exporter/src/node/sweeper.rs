@@ -3,7 +3,7 @@
 //!
 //! Blocking work is done on threads of its own, never on the runtime's. To add a part: a field of [`Sweep`] and a line in [`Work::run`].
 
-use super::containers::{Containers, Roster};
+use super::containers::{Containers, Find, Roster};
 use super::error::ReadError;
 use super::limits::{self, Limitation};
 use super::modules::Modules;
@@ -11,11 +11,11 @@ use super::mounts::{self, ContainerMounts};
 use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessTable};
-use super::runtime::{Runtime, RuntimeError};
+use super::runtime::RuntimeError;
 use super::sweep::{Visit, visit_all};
 use super::visit::{Plan, Reading};
 use crate::exposition::Distribution;
-use crate::scrape::{Error, Shared, Source};
+use crate::source::{Error, Shared, Source};
 use chaoscope_model::Pod;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,7 +136,7 @@ pub struct Sweeper {
 
 impl Sweeper {
     /// Without a runtime, namespaces are found in /proc alone.
-    pub fn new(config: Config, runtime: Option<Runtime>) -> Self {
+    pub fn new(config: Config, runtime: Find) -> Self {
         let containers = Containers::new(runtime, &config.procfs);
         let durations = Mutex::new(Distribution::with_bounds(&BOUNDS));
         Self { work: Arc::new(Work { config, containers, durations }), shared: Arc::default() }

@@ -1,1 +1,62 @@
-//! serve
+//! Who shows what was read: to Prometheus (`metrics`), to a person in a browser (`page`), on the command line ([`snapshot`],
+//! [`check`]). How connections come in is in [`listener`] and [`web_config`].
+//!
+//! To add a route: a handler in a file of its own and a line in [`router`].
+
+mod metrics;
+mod page;
+mod view;
+
+pub mod check;
+pub mod listener;
+pub mod snapshot;
+pub mod web_config;
+
+use crate::config::Web;
+use crate::scrape::Sources;
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::get;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// What every handler needs.
+struct Server {
+    sources: Sources,
+    telemetry_path: String,
+    offset: Duration,
+    /// Places for scrapes and pages at once.
+    places: Semaphore,
+}
+
+/// All routes of the node role. GET and HEAD only; anything else is 404 or 405.
+pub fn router(sources: Sources, web: &Web) -> Router {
+    let server = Server {
+        sources,
+        telemetry_path: web.telemetry_path.clone(),
+        offset: web.scrape_timeout_offset,
+        places: Semaphore::new(web.max_requests as usize),
+    };
+    Router::new()
+        .route(&web.telemetry_path, get(metrics::metrics))
+        .route("/", get(page::page))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ok\n" }))
+        .with_state(Arc::new(server))
+}
+
+/// How long a request without a word about it may take; also the most that is granted (Prometheus' own default is 10 s).
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(120);
+
+impl Server {
+    /// The deadline Prometheus announces, less the way back.
+    fn until(&self, headers: &HeaderMap) -> Instant {
+        let announced = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+        let announced = announced.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|seconds| !seconds.is_zero());
+        let granted = announced.unwrap_or(PATIENCE).min(LONGEST);
+        // Never less than half: an offset larger than the time-out must not make every scrape empty.
+        Instant::now() + granted.saturating_sub(self.offset).max(granted / 2)
+    }
+}

@@ -1,0 +1,32 @@
+//! `chaoscope_tbf_*`: the parameters of every token bucket filter, in base units.
+
+use super::{extended, shown, undeclared};
+use crate::exposition::{Exposition, Labels};
+use crate::node::tc::options::{Options, Tbf as Parameters};
+use crate::scrape::{Family, World};
+use std::fmt;
+
+pub(super) struct Tbf;
+
+impl Family for Tbf {
+    fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
+        let all: Vec<(Labels<'_>, &Parameters)> = shown(world)
+            .flat_map(|shown| shown.qdiscs().collect::<Vec<_>>())
+            .filter_map(|(labels, qdisc)| match &qdisc.options {
+                Options::Tbf(tbf) => Some((extended(&labels, undeclared()), tbf)),
+                _ => None,
+            })
+            .collect();
+        let samples = |field: fn(&Parameters) -> Option<f64>| {
+            all.iter().filter_map(move |(labels, tbf)| Some((labels.clone(), field(tbf)?)))
+        };
+        out.gauge("chaoscope_tbf_rate_bytes_per_second", "Rate it limits to.", samples(|tbf| Some(tbf.rate_bytes_per_second as f64)))?;
+        out.gauge(
+            "chaoscope_tbf_peakrate_bytes_per_second",
+            "Highest rate of a burst; absent where none is set.",
+            samples(|tbf| tbf.peakrate_bytes_per_second.map(|rate| rate as f64)),
+        )?;
+        out.gauge("chaoscope_tbf_burst_bytes", "Size of its bucket.", samples(|tbf| Some(tbf.burst_bytes)))?;
+        out.gauge("chaoscope_tbf_limit_bytes", "Bytes it may hold.", samples(|tbf| Some(f64::from(tbf.limit_bytes))))
+    }
+}

@@ -1,0 +1,75 @@
+//! `chaoscope check`: is effective chaos state on this host? The answer is the exit code; what was found is printed.
+
+use super::snapshot::print;
+use crate::config::{Check, CheckOutput};
+use crate::node::sweeper::{Sweep, Sweeper};
+use crate::source::Source as _;
+use crate::verdict::{Finding, Survey};
+use chaoscope_model::Effect;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Exit code: nothing effective is there.
+pub const CLEAN: u8 = 0;
+/// Exit code: effective chaos state is there.
+pub const EFFECTIVE: u8 = 1;
+/// Exit code: could not tell.
+pub const UNKNOWN: u8 = 3;
+
+/// Sweeps, prints and answers. What is there counts more than what could not be seen.
+pub async fn run(flags: &Check, sweeper: &Sweeper) -> anyhow::Result<ExitCode> {
+    let sweep = sweeper.read(Duration::ZERO, Instant::now() + flags.timeout).await?;
+    let survey = Survey::of(&sweep);
+    let found: Vec<_> = survey.all(&sweep).collect();
+    let code = answer(&found, &sweep);
+    print(&match flags.output {
+        CheckOutput::Text => text(&found, &sweep, code),
+        CheckOutput::Json => format!("{:#}\n", document(&found, &sweep, code)),
+    })?;
+    Ok(ExitCode::from(code))
+}
+
+fn answer(found: &[(String, &Finding)], sweep: &Sweep) -> u8 {
+    match found.iter().any(|(_, finding)| finding.effect == Effect::Effective) {
+        true => EFFECTIVE,
+        false if sweep.limitations.iter().any(|limitation| limitation.blinds) => UNKNOWN,
+        false => CLEAN,
+    }
+}
+
+const fn word(code: u8) -> &'static str {
+    match code {
+        CLEAN => "clean",
+        EFFECTIVE => "effective",
+        _ => "unknown",
+    }
+}
+
+fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
+    let mut out = String::new();
+    for (target, finding) in found {
+        let _ = writeln!(out, "{:<9}  {target}  {} {}  (tool {}, owner unknown)", finding.effect.as_str(), finding.what, finding.object, finding.tool);
+    }
+    for limitation in sweep.limitations.iter().filter(|limitation| limitation.blinds) {
+        let _ = writeln!(out, "unknown    {}  (to see it: {})", limitation.what, limitation.remedy);
+    }
+    let read = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
+    let _ = match code {
+        CLEAN => writeln!(out, "clean: nothing effective in {read} namespaces"),
+        EFFECTIVE => writeln!(out, "effective chaos state is on this host"),
+        _ => writeln!(out, "could not tell: something could not be read"),
+    };
+    out
+}
+
+fn document(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> serde_json::Value {
+    let found: Vec<_> = found
+        .iter()
+        .map(|(target, finding)| {
+            json!({"target": target, "effect": finding.effect, "what": finding.what, "object": finding.object, "tool": finding.tool, "owner": "unknown"})
+        })
+        .collect();
+    json!({"answer": word(code), "exit_code": code, "findings": found, "limitations": sweep.limitations})
+}

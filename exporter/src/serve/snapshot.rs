@@ -1,0 +1,156 @@
+//! `chaoscope snapshot`: one sweep, printed as an aligned table for people or as JSON for scripts.
+
+use super::view::{self, Pod};
+use crate::config::{Snapshot, SnapshotOutput};
+use crate::node::sweeper::{Fate, Observed, Sweep, Sweeper};
+use crate::scrape::Seen;
+use crate::source::Source as _;
+use crate::verdict::{Finding, Survey};
+use anyhow::bail;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Sweeps and prints.
+pub async fn run(flags: &Snapshot, sweeper: &Sweeper) -> anyhow::Result<ExitCode> {
+    let mut sweep = sweeper.read(Duration::ZERO, Instant::now() + flags.timeout).await?;
+    if let Some((namespace, name)) = &flags.pod {
+        sweep = Arc::new(only(&sweep, namespace, name)?);
+    }
+    let seen = Seen { survey: Survey::of(&sweep), sweep };
+    let text = match flags.output {
+        SnapshotOutput::Table => table(&seen),
+        SnapshotOutput::Json => format!("{:#}\n", document(&seen)),
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. A reader that has gone (`| head`) is no error.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// The sweep of one pod.
+fn only(sweep: &Sweep, namespace: &str, name: &str) -> anyhow::Result<Sweep> {
+    let wanted = |pod: &Option<chaoscope_model::Pod>| pod.as_ref().is_some_and(|pod| pod.namespace == namespace && pod.name == name);
+    let mut sweep = sweep.clone();
+    sweep.namespaces.retain(|observed| wanted(&observed.namespace.pod));
+    sweep.helpers.retain(|(pod, _)| wanted(pod));
+    sweep.mounts.retain(|(pod, ..)| wanted(pod));
+    if sweep.namespaces.is_empty() {
+        let hint = if sweep.runtime.is_empty() { "no container runtime told any pod's name (see --runtime)" } else { "is it on this node?" };
+        bail!("no pod {namespace}/{name} here: {hint}");
+    }
+    Ok(sweep)
+}
+
+/// The table for people.
+pub(super) fn table(seen: &Seen) -> String {
+    let (pods, quiet) = view::pods(seen);
+    let mut out = summary(&seen.sweep);
+    for pod in &pods {
+        out.push('\n');
+        describe(pod, &mut out);
+    }
+    let _ = match (pods.is_empty(), quiet) {
+        (true, 0) => writeln!(out, "\nNo pod network namespace was found."),
+        (_, 0) => Ok(()),
+        (_, quiet) => writeln!(out, "\n{quiet} namespaces without anything of chaos."),
+    };
+    if !seen.sweep.limitations.is_empty() {
+        out.push_str("\nNot seen:\n");
+        for limitation in &seen.sweep.limitations {
+            let _ = writeln!(out, "  {}\n    to see it: {}", limitation.what, limitation.remedy);
+        }
+    }
+    out
+}
+
+fn summary(sweep: &Sweep) -> String {
+    let tally = view::tally(sweep);
+    let mut out = format!("{} namespaces read in {} at {:.0}", tally.read, view::duration(sweep.took), sweep.at);
+    let others = [
+        (tally.failed, "could not be read"),
+        (tally.deadline, "not reached in time"),
+        (tally.gone, "gone meanwhile"),
+        (tally.host, "the host's own, left out (--host-network reads it)"),
+    ];
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = write!(out, "; {count} {what}");
+    }
+    let runtime = if sweep.runtime.is_empty() { "none: pods are known by uid only" } else { &sweep.runtime };
+    let _ = writeln!(out, "\ncontainer runtime: {runtime}");
+    out
+}
+
+fn describe(pod: &Pod, out: &mut String) {
+    let state = if pod.effective { "CHAOS" } else { "leftovers" };
+    let state = if pod.errors.is_empty() || pod.effective { state } else { "partly unknown" };
+    let _ = writeln!(out, "{}  [{state}]\n  {}", pod.title, pod.about);
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for qdisc in &pod.qdiscs {
+        table.add_row(["  qdisc", &format!("{} {}", qdisc.device, qdisc.place), &qdisc.parameters, &qdisc.counters, &qdisc.tool]);
+    }
+    for rule in &pod.rules {
+        let kind = if rule.active { "  rule" } else { "  rule (inactive)" };
+        table.add_row([kind, &rule.place, &rule.rule, &rule.counters, ""]);
+    }
+    for set in &pod.sets {
+        table.add_row(["  set", &set.name, &set.kind, &format!("{} members", set.members), ""]);
+    }
+    for (kind, texts) in [("  helper", &pod.helpers), ("  mount", &pod.mounts)] {
+        for text in texts {
+            table.add_row([kind, text, "", "", ""]);
+        }
+    }
+    for error in &pod.errors {
+        table.add_row(["  unknown", error.source, &error.error, error.remedy, ""]);
+    }
+    if table.row_count() > 0 {
+        let _ = writeln!(out, "{}", table.trim_fmt());
+    }
+}
+
+/// The document for scripts: everything that was read.
+pub(super) fn document(seen: &Seen) -> Value {
+    let sweep = &seen.sweep;
+    let namespaces: Vec<_> =
+        sweep.namespaces.iter().zip(&seen.survey.namespaces).map(|(observed, findings)| namespace(observed, findings)).collect();
+    let helpers: Vec<_> = sweep
+        .helpers
+        .iter()
+        .map(|(pod, helper)| json!({"pod": pod, "kind": helper.kind.as_str(), "tool": helper.tool, "pid": helper.pid, "active": helper.active}))
+        .collect();
+    let mounts: Vec<_> = sweep.mounts.iter().map(|(pod, container, mounts)| json!({"pod": pod, "container": container, "mounts": mounts})).collect();
+    json!({
+        "at": sweep.at,
+        "took_seconds": sweep.took.as_secs_f64(),
+        "runtime": sweep.runtime,
+        "namespaces": namespaces,
+        "helpers": helpers,
+        "mounts": mounts,
+        "limitations": sweep.limitations,
+    })
+}
+
+fn namespace(observed: &Observed, findings: &[Finding]) -> Value {
+    let mut out = json!({"namespace": observed.namespace, "findings": findings});
+    match &observed.fate {
+        Fate::Read(reading, took) => {
+            out["reading"] = json!(reading);
+            out["took_seconds"] = json!(took.as_secs_f64());
+        }
+        Fate::Failed(error) => out["error"] = json!({"error": error.to_string(), "reason": error.reason(), "remedy": error.remedy()}),
+        Fate::Skipped(skip) => out["skipped"] = json!(skip.as_str()),
+    }
+    out
+}

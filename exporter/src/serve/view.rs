@@ -1,0 +1,325 @@
+//! A sweep in words: what the status page and the snapshot table show. Pure.
+//!
+//! To show one more thing: a field here, a line in `templates/status.html` and one in `snapshot`.
+
+use crate::node::sweeper::{Fate, Observed, Skip, Sweep};
+use crate::node::tc::options::{Netem, Options};
+use crate::node::tc::{Qdisc, Tc};
+use crate::scrape::Seen;
+use crate::tools;
+use crate::verdict::{Finding, is_chaos_rule, qdisc_tool};
+use chaoscope_model::Effect;
+use std::time::Duration;
+
+/// One namespace worth showing.
+pub(super) struct Pod {
+    pub(super) title: String,
+    /// Pod uid, inode and containers, on one line.
+    pub(super) about: String,
+    pub(super) took: String,
+    pub(super) effective: bool,
+    pub(super) qdiscs: Vec<QdiscRow>,
+    pub(super) sets: Vec<SetRow>,
+    pub(super) rules: Vec<RuleRow>,
+    pub(super) helpers: Vec<String>,
+    pub(super) mounts: Vec<String>,
+    pub(super) errors: Vec<ErrorRow>,
+}
+
+pub(super) struct QdiscRow {
+    pub(super) device: String,
+    pub(super) place: String,
+    pub(super) parameters: String,
+    pub(super) counters: String,
+    pub(super) tool: String,
+}
+
+pub(super) struct SetRow {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) members: String,
+}
+
+pub(super) struct RuleRow {
+    pub(super) place: String,
+    pub(super) rule: String,
+    pub(super) counters: String,
+    pub(super) active: bool,
+}
+
+pub(super) struct ErrorRow {
+    pub(super) source: &'static str,
+    pub(super) error: String,
+    pub(super) remedy: &'static str,
+}
+
+/// Counts of namespaces by what became of them.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) read: usize,
+    pub(super) host: usize,
+    pub(super) deadline: usize,
+    pub(super) gone: usize,
+    pub(super) failed: usize,
+}
+
+pub(super) fn tally(sweep: &Sweep) -> Tally {
+    let mut out = Tally::default();
+    for observed in &sweep.namespaces {
+        *match observed.fate {
+            Fate::Read(..) => &mut out.read,
+            Fate::Failed(_) => &mut out.failed,
+            Fate::Skipped(Skip::HostNetwork) => &mut out.host,
+            Fate::Skipped(Skip::Deadline) => &mut out.deadline,
+            Fate::Skipped(Skip::Gone) => &mut out.gone,
+        } += 1;
+    }
+    out
+}
+
+/// The namespaces with something to show: chaos-like state, helpers, mounts or errors. The others are only counted.
+pub(super) fn pods(seen: &Seen) -> (Vec<Pod>, usize) {
+    let (sweep, survey) = (&seen.sweep, &seen.survey);
+    let all = sweep.namespaces.iter().zip(&survey.namespaces);
+    let shown: Vec<_> = all.map(|(observed, findings)| pod(sweep, observed, findings)).collect();
+    let count = shown.len();
+    let mut shown: Vec<_> = shown.into_iter().flatten().collect();
+    let quiet = count - shown.len();
+    shown.extend(homeless(sweep));
+    (shown, quiet)
+}
+
+fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
+    let namespace = &observed.namespace;
+    let owned = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && *pod == namespace.pod;
+    let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| owned(pod)).map(|(_, helper)| helper_text(helper)).collect();
+    let mounts: Vec<_> = sweep.mounts.iter().filter(|(pod, ..)| owned(pod)).flat_map(|(_, container, mounts)| mount_texts(container, mounts)).collect();
+    let errors = errors(observed);
+    if findings.is_empty() && helpers.is_empty() && mounts.is_empty() && errors.is_empty() {
+        return None;
+    }
+    let acting = sweep.helpers.iter().any(|(pod, helper)| owned(pod) && helper.active);
+    let reading = observed.reading();
+    Some(Pod {
+        title: namespace.title(),
+        about: about(observed),
+        took: if let Fate::Read(_, took) = observed.fate { duration(took) } else { String::new() },
+        effective: acting || !mounts.is_empty() || findings.iter().any(|finding| finding.effect == Effect::Effective),
+        qdiscs: reading.and_then(|reading| reading.tc.as_ref().ok()).map_or_else(Vec::new, qdiscs),
+        sets: reading.map_or_else(Vec::new, |reading| sets(reading.sets.as_deref().unwrap_or(&[]))),
+        rules: reading.map_or_else(Vec::new, rules),
+        helpers,
+        mounts,
+        errors,
+    })
+}
+
+/// Helpers and mounts whose pod is not among the namespaces.
+fn homeless(sweep: &Sweep) -> Option<Pod> {
+    let known = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && sweep.namespaces.iter().any(|observed| observed.namespace.pod == *pod);
+    let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
+    let mounts: Vec<_> =
+        sweep.mounts.iter().filter(|(pod, ..)| !known(pod)).flat_map(|(_, container, mounts)| mount_texts(container, mounts)).collect();
+    (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
+        title: "outside the namespaces above".to_owned(),
+        about: String::new(),
+        took: String::new(),
+        effective: true,
+        qdiscs: vec![],
+        sets: vec![],
+        rules: vec![],
+        helpers,
+        mounts,
+        errors: vec![],
+    })
+}
+
+fn about(observed: &Observed) -> String {
+    let namespace = &observed.namespace;
+    let names: Vec<_> = namespace.containers.iter().map(|container| if container.name.is_empty() { short(&container.id) } else { &container.name }).collect();
+    let mut parts = vec![format!("netns {}", namespace.inode)];
+    parts.extend(namespace.name.as_ref().map(|name| format!("name {name}")));
+    parts.extend(namespace.pod.as_ref().filter(|pod| !pod.uid.is_empty()).map(|pod| format!("uid {}", pod.uid)));
+    if !names.is_empty() {
+        parts.push(format!("containers {}", names.join(", ")));
+    }
+    parts.join(" · ")
+}
+
+/// The first twelve characters of a container id, as every runtime's tool prints it.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn helper_text(helper: &crate::node::processes::Helper) -> String {
+    let state = if helper.active { "active" } else { "idle" };
+    format!("{} (pid {}, {state}, {})", helper.kind.as_str(), helper.pid, helper.tool)
+}
+
+fn mount_texts(container: &str, mounts: &crate::node::mounts::ContainerMounts) -> Vec<String> {
+    use crate::node::mounts::ResolvConf;
+    let mut out: Vec<_> = mounts.toda.iter().map(|toda| format!("toda at {} in {container}", toda.point)).collect();
+    match mounts.resolv_conf {
+        ResolvConf::Replaced => out.push(format!("resolv.conf replaced in {container}")),
+        ResolvConf::Restored => out.push(format!("resolv.conf backup left in {container}")),
+        ResolvConf::Untouched => {}
+    }
+    out
+}
+
+fn errors(observed: &Observed) -> Vec<ErrorRow> {
+    let row = |(source, error): (&'static str, &crate::node::error::ReadError)| ErrorRow {
+        source,
+        error: error.to_string(),
+        remedy: error.remedy().unwrap_or(""),
+    };
+    match &observed.fate {
+        Fate::Read(reading, _) => reading.errors().map(row).collect(),
+        Fate::Failed(error) => vec![row(("namespace", error))],
+        Fate::Skipped(_) => vec![],
+    }
+}
+
+fn qdiscs(tc: &Tc) -> Vec<QdiscRow> {
+    let configured = tc.qdiscs.iter().filter(|qdisc| !qdisc.is_default());
+    let row = |qdisc: &Qdisc| QdiscRow {
+        device: qdisc.device.clone(),
+        place: format!("{} at {}", qdisc.handle, qdisc.parent),
+        parameters: parameters(qdisc),
+        counters: counters(qdisc),
+        tool: qdisc_tool(qdisc).map_or_else(String::new, |tool| tool.to_string()),
+    };
+    configured.map(row).collect()
+}
+
+fn counters(qdisc: &Qdisc) -> String {
+    let statistics = &qdisc.statistics;
+    let number = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
+    format!("{} sent, {} dropped", number(statistics.packets), number(statistics.drops))
+}
+
+/// `netem delay 100ms jitter 10ms loss 5%`.
+pub(super) fn parameters(qdisc: &Qdisc) -> String {
+    let text = match &qdisc.options {
+        Options::Netem(netem) => netem_text(netem),
+        Options::Tbf(tbf) => {
+            let peak = tbf.peakrate_bytes_per_second.map_or_else(String::new, |peak| format!(" peak {}", rate(peak)));
+            format!("rate {}{peak} burst {}", rate(tbf.rate_bytes_per_second), bytes(tbf.burst_bytes))
+        }
+        Options::Prio(prio) => format!("{} bands", prio.bands),
+        Options::Sfq(sfq) => format!("limit {} packets", sfq.limit_packets),
+        Options::Htb { default_class } => format!("default class {default_class:x}"),
+        Options::HtbClass { .. } | Options::Ingress | Options::Clsact | Options::Other => String::new(),
+    };
+    format!("{} {text}", qdisc.kind).trim_end().to_owned()
+}
+
+fn netem_text(netem: &Netem) -> String {
+    let seconds = |value: f64| duration(Duration::try_from_secs_f64(value).unwrap_or(Duration::ZERO));
+    let mut parts = Vec::new();
+    if netem.delay_seconds > 0.0 {
+        parts.push(format!("delay {}", seconds(netem.delay_seconds)));
+    }
+    if netem.jitter_seconds > 0.0 {
+        parts.push(format!("jitter {}", seconds(netem.jitter_seconds)));
+    }
+    parts.extend(netem.loss_model.map(|model| format!("loss by model {model}")));
+    let ratios = [
+        ("loss", netem.loss_ratio.unwrap_or(0.0)),
+        ("duplicate", netem.duplicate_ratio),
+        ("corrupt", netem.corrupt_ratio),
+        ("reorder", netem.reorder_ratio),
+    ];
+    parts.extend(ratios.into_iter().filter(|(_, ratio)| *ratio > 0.0).map(|(name, ratio)| format!("{name} {}", percent(ratio))));
+    if netem.gap > 0 {
+        parts.push(format!("gap {}", netem.gap));
+    }
+    parts.extend(netem.rate_bytes_per_second.map(|value| format!("rate {}", rate(value))));
+    if parts.is_empty() { "without any effect".to_owned() } else { parts.join(" ") }
+}
+
+/// Four significant digits are more than any tool sets.
+fn percent(ratio: f64) -> String {
+    let text = format!("{:.4}", ratio * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// As tc prints rates: bits per second in powers of 1000.
+fn rate(bytes_per_second: u64) -> String {
+    scaled(bytes_per_second as f64 * 8.0, &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"], 1000.0)
+}
+
+fn bytes(count: f64) -> String {
+    scaled(count, &["B", "KiB", "MiB", "GiB"], 1024.0)
+}
+
+fn scaled(mut value: f64, units: &[&str], step: f64) -> String {
+    let mut unit = 0;
+    while value >= step && unit + 1 < units.len() {
+        value /= step;
+        unit += 1;
+    }
+    let text = format!("{value:.2}");
+    format!("{} {}", text.trim_end_matches('0').trim_end_matches('.'), units[unit])
+}
+
+/// `1.5 s`, `100 ms`, `30 µs`.
+pub(super) fn duration(value: Duration) -> String {
+    let seconds = value.as_secs_f64();
+    let (value, unit) = match seconds {
+        _ if seconds >= 1.0 => (seconds, "s"),
+        _ if seconds >= 0.001 => (seconds * 1e3, "ms"),
+        _ => (seconds * 1e6, "µs"),
+    };
+    let text = format!("{value:.2}");
+    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn sets(sets: &[crate::node::ipset::Set]) -> Vec<SetRow> {
+    let row = |set: &crate::node::ipset::Set| SetRow {
+        name: set.name.clone(),
+        kind: set.kind.clone(),
+        members: set.members.map_or_else(|| "?".to_owned(), |members| members.to_string()),
+    };
+    sets.iter().filter(|set| tools::set(&set.name).is_some()).map(row).collect()
+}
+
+/// Rules chaos tools made; those nobody jumps to are marked as not active.
+fn rules(reading: &crate::node::visit::Reading) -> Vec<RuleRow> {
+    let mut out = Vec::new();
+    for (table, chain) in reading.tables().flat_map(|table| table.chains.iter().map(move |chain| (table, chain))) {
+        for rule in chain.rules.iter().filter(|rule| is_chaos_rule(&chain.name, rule)) {
+            out.push(RuleRow {
+                place: format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name),
+                rule: rule.to_string(),
+                counters: rule.counters.map_or_else(String::new, |counters| format!("{} packets", counters.packets)),
+                active: chain.reachable != Some(false),
+            });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_as_people_write_them() {
+        assert_eq!(rate(1_000_000), "8 Mbit/s");
+        assert_eq!(rate(100), "800 bit/s");
+        assert_eq!(bytes(10_000.0), "9.77 KiB");
+        assert_eq!(percent(0.05), "5%");
+        assert_eq!(percent(0.123_456), "12.3456%");
+        assert_eq!(duration(Duration::from_micros(31)), "31 µs");
+        assert_eq!(duration(Duration::from_millis(100)), "100 ms");
+        assert_eq!(duration(Duration::from_millis(1500)), "1.5 s");
+    }
+
+    #[test]
+    fn a_netem_without_parameters_says_so() {
+        assert_eq!(netem_text(&Netem { loss_ratio: Some(0.0), ..Netem::default() }), "without any effect");
+        let netem = Netem { delay_seconds: 0.1, jitter_seconds: 0.01, loss_ratio: Some(0.05), rate_bytes_per_second: Some(125_000), ..Netem::default() };
+        assert_eq!(netem_text(&netem), "delay 100 ms jitter 10 ms loss 5% rate 1 Mbit/s");
+    }
+}

@@ -1,0 +1,161 @@
+//! The contract of everything that reads: a [`Source`] gives a reading by a deadline, and callers who come at once share one run
+//! ([`Shared`]).
+//!
+//! Apart from the scrape that uses it, so that `node` need not know who asks.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// One place facts come from. The only kind of object a scrape waits for.
+pub trait Source: Send + Sync {
+    /// What a read gives.
+    type Reading: Send + Sync + 'static;
+
+    /// What was read at most `max_age` ago, or a new reading that stops at `until`. Concurrent callers share one run.
+    fn read(&self, max_age: Duration, until: Instant) -> impl Future<Output = Result<Arc<Self::Reading>, Error>> + Send;
+}
+
+/// Why a source gave nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The deadline came first.
+    #[error("no answer before the scrape's deadline")]
+    Deadline,
+    /// The source could not read at all.
+    #[error("{0}")]
+    Failed(Arc<str>),
+}
+
+/// Lets concurrent callers share one run of something slow.
+pub struct Shared<T> {
+    state: Mutex<State<T>>,
+}
+
+type Answer<T> = Option<Result<Arc<T>, Error>>;
+
+struct State<T> {
+    last: Option<(Instant, Arc<T>)>,
+    running: Option<watch::Receiver<Answer<T>>>,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self { state: Mutex::new(State { last: None, running: None }) }
+    }
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    /// The last answer if it is young enough, the answer of the run under way, or that of a new one, which goes on even when every
+    /// caller has left: its result is the next caller's.
+    pub async fn get<F>(self: &Arc<Self>, max_age: Duration, until: Instant, run: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let mut running = match self.join(max_age) {
+            Joined::Young(value) => return Ok(value),
+            Joined::Running(running) => running,
+            Joined::Start(sender) => {
+                let (running, this, work) = (sender.subscribe(), Arc::clone(self), run());
+                tokio::spawn(async move {
+                    let answer = work.await.map(Arc::new);
+                    this.finish(answer.as_ref().ok());
+                    sender.send_replace(Some(answer));
+                });
+                running
+            }
+        };
+        let answer = tokio::time::timeout_at(until.into(), running.wait_for(Option::is_some)).await.map_err(|_| Error::Deadline)?;
+        match answer.as_deref() {
+            Ok(Some(answer)) => answer.clone(),
+            _ => Err(Error::Failed("the reading ended without an answer".into())),
+        }
+    }
+
+    fn join(&self, max_age: Duration) -> Joined<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, value)) = &state.last
+            && max_age > Duration::ZERO
+            && at.elapsed() <= max_age
+        {
+            return Joined::Young(Arc::clone(value));
+        }
+        // A sender that is gone belongs to a run that died; it must not be waited for.
+        if let Some(running) = state.running.as_ref().filter(|running| running.has_changed().is_ok()) {
+            return Joined::Running(running.clone());
+        }
+        let sender = watch::Sender::new(None);
+        state.running = Some(sender.subscribe());
+        Joined::Start(sender)
+    }
+
+    fn finish(&self, value: Option<&Arc<T>>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.running = None;
+        if let Some(value) = value {
+            state.last = Some((Instant::now(), Arc::clone(value)));
+        }
+    }
+}
+
+enum Joined<T> {
+    Young(Arc<T>),
+    Running(watch::Receiver<Answer<T>>),
+    Start(watch::Sender<Answer<T>>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Notify;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn two_callers_at_once_share_one_run() {
+        let (shared, runs, gate) = (Arc::new(Shared::<usize>::default()), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let run = || {
+            let (runs, gate) = (Arc::clone(&runs), Arc::clone(&gate));
+            async move {
+                let number = runs.fetch_add(1, Ordering::SeqCst);
+                gate.notified().await;
+                Ok(number)
+            }
+        };
+        let open = async {
+            tokio::task::yield_now().await;
+            gate.notify_one();
+        };
+        let (one, two, ()) = tokio::join!(shared.get(Duration::ZERO, soon(), run), shared.get(Duration::ZERO, soon(), run), open);
+        assert_eq!((*one.unwrap(), *two.unwrap(), runs.load(Ordering::SeqCst)), (0, 0, 1));
+        gate.notify_one();
+        assert_eq!(*shared.get(Duration::ZERO, soon(), run).await.unwrap(), 1, "a later caller gets a new run");
+        assert_eq!(*shared.get(Duration::from_secs(3600), soon(), run).await.unwrap(), 1, "unless an old answer will do");
+    }
+
+    #[tokio::test]
+    async fn a_caller_leaves_at_its_deadline_and_the_run_goes_on() {
+        let (shared, gate) = (Arc::new(Shared::<u8>::default()), Arc::new(Notify::new()));
+        let waiting = Arc::clone(&gate);
+        let run = || async move {
+            waiting.notified().await;
+            Ok(7)
+        };
+        assert!(matches!(shared.get(Duration::ZERO, Instant::now(), run).await, Err(Error::Deadline)));
+        gate.notify_one();
+        let late = shared.get(Duration::ZERO, soon(), || async { Ok(8) }).await;
+        assert_eq!(*late.unwrap(), 7, "the second caller joins the run that the first one began");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_dies_is_an_error_and_not_waited_for_again() {
+        let shared = Arc::new(Shared::<u8>::default());
+        let died = shared.get(Duration::ZERO, soon(), || async { panic!("on purpose") }).await;
+        assert!(matches!(died, Err(Error::Failed(_))));
+        assert_eq!(*shared.get(Duration::ZERO, soon(), || async { Ok(1) }).await.unwrap(), 1);
+    }
+}
