@@ -1,1 +1,3 @@
 //! families
+
+pub mod node;
