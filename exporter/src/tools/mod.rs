@@ -4,6 +4,7 @@
 //! [`Known`], one line in [`TOOLS`].
 
 pub mod chaos_mesh;
+pub mod helpers;
 pub mod krkn;
 
 use chaoscope_model::Tool;
