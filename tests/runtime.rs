@@ -2,7 +2,14 @@
 //! containerd and a real dockerd.
 //!
 //! A further fault is one more [`Reply`] or one more script; a further runtime is one more section here.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests: a failure is a panic, tools are run")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests: a failure is a panic, real tools are run"
+)]
 
 #[path = "kit/runtime_messages.rs"]
 mod messages;
@@ -403,7 +410,7 @@ fn a_socket_we_may_not_open_is_denied() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, socket) = folder();
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let asked = move |choice| {
         if rustix::process::geteuid().is_root() {

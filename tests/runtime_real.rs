@@ -233,7 +233,7 @@ async fn check_pids(world: &World, runtime: &Runtime, pods: &[&Made]) {
         networks.push(of_pod.remove(0));
     }
     let node = netns(&world.proc(1));
-    assert_eq!([&networks[0] == &node, &networks[1] == &node, &networks[2] == &node], [false, false, true]);
+    assert_eq!(networks.iter().map(|network| *network == node).collect::<Vec<_>>(), [false, false, true]);
     assert_ne!(networks[0], networks[1]);
     assert_eq!(runtime.pid(&pods[0].sandbox, soon()).await.unwrap(), None, "a sandbox is no container");
 }

@@ -3,7 +3,7 @@
 //!
 //! Its process 1 is a shell that reads commands from us. When we go, however that happens, its input ends, it ends, and the
 //! kernel ends every process of its pid namespace; mounts and network go with them. Only cgroups are shared: those below
-//! [`World::cgroup`] are removed at the end. Needs root.
+//! [`World::cgroup`] are removed at the end (killing the tests with SIGKILL leaves them behind, empty). Needs root.
 
 use std::fmt::Write as _;
 use std::fs;
