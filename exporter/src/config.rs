@@ -265,7 +265,9 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 
 fn pod(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => Ok((namespace.to_owned(), name.to_owned())),
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
         _ => Err("write NAMESPACE/NAME, such as shop/web-0".to_owned()),
     }
 }
@@ -298,7 +300,9 @@ mod tests {
     fn values_are_checked_where_they_come_in() {
         assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
-        assert!(telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err());
+        assert!(
+            telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err()
+        );
         assert!(pod("a/b").is_ok() && pod("a").is_err() && pod("/b").is_err() && pod("a/b/c").is_err());
     }
 }

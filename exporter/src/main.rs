@@ -46,7 +46,7 @@ async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
     let usage = |error: anyhow::Error| (error, USAGE);
     let web_config = WebConfig::load(flags.web.config_file.as_deref()).map_err(|error| usage(error.into()))?;
     let listeners = Listeners::bind(&flags.web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
-    let addresses = listeners.local_addrs().map_err(|error| (error.into(), 1))?;
+    let addresses = listeners.local_addrs();
     let sources = Sources {
         sweeper: sweeper(&flags.look, false),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),

@@ -28,6 +28,14 @@ pub enum Error {
     Failed(Arc<str>),
 }
 
+/// Runs blocking work on a thread of its own.
+pub async fn blocking<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || sender.send(work()).is_ok());
+    thread.map_err(|error| Error::Failed(format!("cannot start a thread: {error}").into()))?;
+    receiver.await.map_err(|_| Error::Failed("a reading thread ended without an answer".into()))
+}
+
 /// Lets concurrent callers share one run of something slow.
 pub struct Shared<T> {
     state: Mutex<State<T>>,

@@ -23,7 +23,11 @@ impl Family for Daemon {
         let counted = |field: fn(&Counters) -> u64| rules.iter().map(move |(labels, counters)| (labels.clone(), field(counters)));
         out.gauge("chaos_daemon_iptables_packets", "Total number of iptables packets", counted(|counters| counters.packets))?;
         out.gauge("chaos_daemon_iptables_packet_bytes", "Total bytes of iptables packets", counted(|counters| counters.bytes))?;
-        out.gauge("chaos_daemon_iptables_chains", "Total number of iptables chains", each(world, |shown| sizes(shown, |table| table.chains.len())))?;
+        out.gauge(
+            "chaos_daemon_iptables_chains",
+            "Total number of iptables chains",
+            each(world, |shown| sizes(shown, |table| table.chains.len())),
+        )?;
         let count = |table: &Table| table.chains.iter().map(|chain| chain.rules.len()).sum();
         out.gauge("chaos_daemon_iptables_rules", "Total number of iptables rules", each(world, move |shown| sizes(shown, count)))?;
         out.gauge("chaos_daemon_ipset_members", "Total number of ipset members", each(world, members))?;

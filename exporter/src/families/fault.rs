@@ -12,13 +12,14 @@ pub(super) struct Fault;
 impl Family for Fault {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-        for (pod, _, mounts) in world.sweep.iter().flat_map(|seen| &seen.sweep.mounts) {
-            *counts.entry((pod, "toda")).or_default() += mounts.toda.len() as u64;
-            *counts.entry((pod, "resolv_conf")).or_default() += u64::from(mounts.resolv_conf == ResolvConf::Replaced);
+        for files in world.sweep.iter().flat_map(|seen| &seen.sweep.mounts) {
+            *counts.entry((&files.pod, "toda")).or_default() += files.toda.len() as u64;
+            if let Some(state) = files.resolv_conf {
+                *counts.entry((&files.pod, "resolv_conf")).or_default() += u64::from(state == ResolvConf::Replaced);
+            }
         }
-        let samples = counts
-            .into_iter()
-            .map(|((pod, kind), count)| (extended(&target(pod.as_ref(), String::new()), [("kind", kind.into())]), count));
+        let samples =
+            counts.into_iter().map(|((pod, kind), count)| (extended(&target(pod.as_ref(), String::new()), [("kind", kind.into())]), count));
         out.gauge("chaoscope_fault_mounts", "File system faults in a pod: fuse mounts of toda, a replaced resolv.conf.", samples)
     }
 }

@@ -3,17 +3,32 @@
 //! Names, labels, units and types are `node_exporter`'s (`collector/*_linux.go`, version 1.9); a part of the host that could
 //! not be read gives no samples. To add a family: a line in [`samples`], and a part of [`Host`] if it is not there yet.
 
+use crate::exposition::{Exposition, Labels};
 use crate::node::host::{Filesystem, Host, Pressure};
+use crate::scrape::{Family, World};
 use procfs::DiskStat;
 use procfs::net::DeviceStatus;
 use std::borrow::Cow;
+use std::fmt;
 
-/// Names and values of one sample's labels.
-pub type Labels = Vec<(&'static str, Cow<'static, str>)>;
+pub(super) struct Node;
+
+impl Family for Node {
+    fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
+        let Some(Ok(host)) = &world.host else { return Ok(()) };
+        for group in samples(host) {
+            match group.kind {
+                Kind::Gauge => out.gauge(&group.name, &group.help, group.samples)?,
+                Kind::Counter => out.counter(&group.name, &group.help, group.samples)?,
+            }
+        }
+        Ok(())
+    }
+}
 
 /// How a family's values behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Goes up and down.
     Gauge,
     /// Only goes up; the exposition adds `_total` to the name.
@@ -22,22 +37,22 @@ pub enum Kind {
 
 /// One metric family with its samples.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Group {
+pub(super) struct Group {
     /// Metric name, a counter's without `_total`.
-    pub name: Cow<'static, str>,
+    pub(super) name: Cow<'static, str>,
     /// Help text.
-    pub help: Cow<'static, str>,
+    pub(super) help: Cow<'static, str>,
     /// Type.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Labels and values.
-    pub samples: Vec<(Labels, f64)>,
+    pub(super) samples: Vec<(Labels<'static>, f64)>,
 }
 
 /// Bytes of a sector in `/proc/diskstats`, whatever the disk's own are (Documentation/block/stat.rst).
 const SECTOR: f64 = 512.0;
 
 /// Every family of the host, each once, without those that have no sample.
-pub fn samples(host: &Host) -> Vec<Group> {
+pub(super) fn samples(host: &Host) -> Vec<Group> {
     let mut all = general(host);
     all.extend(host.memory.iter().flatten().map(|(field, bytes)| {
         gauge(format!("node_memory_{field}_bytes"), format!("{field} of /proc/meminfo, in bytes."), [(vec![], *bytes as f64)])
@@ -140,11 +155,11 @@ fn pressure(found: &Pressure) -> Vec<Group> {
 
 type Text = Cow<'static, str>;
 
-fn gauge(name: impl Into<Text>, help: impl Into<Text>, samples: impl IntoIterator<Item = (Labels, f64)>) -> Group {
+fn gauge(name: impl Into<Text>, help: impl Into<Text>, samples: impl IntoIterator<Item = (Labels<'static>, f64)>) -> Group {
     Group { name: name.into(), help: help.into(), kind: Kind::Gauge, samples: samples.into_iter().collect() }
 }
 
-fn counter(name: impl Into<Text>, help: impl Into<Text>, samples: impl IntoIterator<Item = (Labels, f64)>) -> Group {
+fn counter(name: impl Into<Text>, help: impl Into<Text>, samples: impl IntoIterator<Item = (Labels<'static>, f64)>) -> Group {
     Group { kind: Kind::Counter, ..gauge(name, help, samples) }
 }
 

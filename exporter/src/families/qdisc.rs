@@ -2,7 +2,7 @@
 
 use super::{Shown, extended, shown};
 use crate::exposition::{Exposition, Labels};
-use crate::node::tc::Statistics;
+use crate::node::tc::{Qdisc, Statistics};
 use crate::scrape::{Family, World};
 use std::fmt;
 
@@ -10,9 +10,7 @@ pub(super) struct Qdiscs;
 
 impl Family for Qdiscs {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let samples = |field: fn(&Statistics) -> Option<u64>| {
-            shown(world).flat_map(move |shown| values(&shown, field).collect::<Vec<_>>()).collect::<Vec<_>>()
-        };
+        let samples = |field: fn(&Statistics) -> Option<u64>| shown(world).flat_map(move |shown| values(&shown, field));
         out.counter("chaoscope_qdisc_sent_bytes", "Bytes sent through a qdisc.", samples(|of| of.bytes))?;
         out.counter("chaoscope_qdisc_sent_packets", "Packets sent through a qdisc.", samples(|of| of.packets))?;
         out.counter("chaoscope_qdisc_dropped_packets", "Packets a qdisc dropped.", samples(|of| of.drops))?;
@@ -21,9 +19,10 @@ impl Family for Qdiscs {
     }
 }
 
-fn values<'a>(shown: &Shown<'a>, field: fn(&Statistics) -> Option<u64>) -> impl Iterator<Item = (Labels<'a>, u64)> + use<'a> {
-    shown.qdiscs().filter_map(move |(labels, qdisc)| {
+fn values<'a>(shown: &Shown<'a>, field: fn(&Statistics) -> Option<u64>) -> Vec<(Labels<'a>, u64)> {
+    let value = |(labels, qdisc): (Labels<'a>, &'a Qdisc)| {
         let more = [("kind", qdisc.kind.as_str().into()), ("parent", qdisc.parent.to_string().into())];
         Some((extended(&labels, more), field(&qdisc.statistics)?))
-    })
+    };
+    shown.qdiscs().filter_map(value).collect()
 }

@@ -17,9 +17,8 @@ impl Family for Tbf {
                 _ => None,
             })
             .collect();
-        let samples = |field: fn(&Parameters) -> Option<f64>| {
-            all.iter().filter_map(move |(labels, tbf)| Some((labels.clone(), field(tbf)?)))
-        };
+        let samples =
+            |field: fn(&Parameters) -> Option<f64>| all.iter().filter_map(move |(labels, tbf)| Some((labels.clone(), field(tbf)?)));
         out.gauge("chaoscope_tbf_rate_bytes_per_second", "Rate it limits to.", samples(|tbf| Some(tbf.rate_bytes_per_second as f64)))?;
         out.gauge(
             "chaoscope_tbf_peakrate_bytes_per_second",

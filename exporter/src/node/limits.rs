@@ -2,6 +2,7 @@
 //! answer "could not tell".
 
 use super::error::ReadError;
+use super::mounts::MountError;
 use super::processes::{ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
 use super::sweeper::{Fate, Observed, Skip};
@@ -46,7 +47,9 @@ pub fn runtime(error: &RuntimeError) -> Limitation {
 pub fn processes(answer: &Result<ProcessTable, ProcessError>) -> Vec<Limitation> {
     let table = match answer {
         Ok(table) => table,
-        Err(error) => return vec![limitation(format!("no processes seen: {}", chain(error)), "check --path.procfs and the limit of open files")],
+        Err(error) => {
+            return vec![limitation(format!("no processes seen: {}", chain(error)), "check --path.procfs and the limit of open files")];
+        }
     };
     let mut out = Vec::new();
     if table.unreadable > 0 || table.hidden {
@@ -79,7 +82,10 @@ pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
     let mut out: Vec<_> = errors
         .into_iter()
         .map(|((source, _), (count, error))| {
-            limitation(format!("{source} unknown in {count} namespaces: {}", chain(error)), error.remedy().unwrap_or("the next sweep tries again"))
+            limitation(
+                format!("{source} unknown in {count} namespaces: {}", chain(error)),
+                error.remedy().unwrap_or("the next sweep tries again"),
+            )
         })
         .collect();
     if deadline > 0 {
@@ -88,9 +94,32 @@ pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
     out
 }
 
-/// Containers whose mounts could not be read.
-pub fn mounts(unseen: usize) -> Option<Limitation> {
-    (unseen > 0).then(|| limitation(format!("mounts of {unseen} containers are not known"), "run as root, or add CAP_SYS_PTRACE and CAP_SYS_ADMIN"))
+/// Containers whose files could not be looked at.
+#[derive(Default)]
+pub struct Unseen {
+    count: usize,
+    first: Option<String>,
+}
+
+impl Unseen {
+    /// The value, or a note that there is none. A container that ended meanwhile is nothing to note.
+    pub fn note<T>(&mut self, answer: Result<T, MountError>) -> Option<T> {
+        match answer {
+            Ok(value) => return Some(value),
+            Err(MountError::Gone { .. }) => {}
+            Err(error) => {
+                self.count += 1;
+                self.first.get_or_insert_with(|| chain(&error));
+            }
+        }
+        None
+    }
+
+    /// What was noted.
+    pub fn limitation(self) -> Option<Limitation> {
+        let first = self.first?;
+        Some(limitation(format!("files of {} containers are not known: {first}", self.count), "run as root, or add CAP_SYS_PTRACE"))
+    }
 }
 
 /// An error with its causes, on one line.

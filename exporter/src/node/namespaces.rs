@@ -230,7 +230,8 @@ mod tests {
     #[test]
     fn containers_of_a_pod_are_one_namespace() {
         let containers = vec![(container("a", "web", 10), WEB), (container("b", "sidecar", 11), WEB)];
-        let processes = vec![process(1, HOST, None, None), process(9, WEB, Some("u1"), Some("pause")), process(10, WEB, Some("u1"), Some("a"))];
+        let processes =
+            vec![process(1, HOST, None, None), process(9, WEB, Some("u1"), Some("pause")), process(10, WEB, Some("u1"), Some("a"))];
         let found = grouped(containers, processes, vec![]);
         assert_eq!(found.iter().map(Namespace::title).collect::<Vec<_>>(), ["shop/web-0", "host"]);
         let names: Vec<_> = found[0].containers.iter().map(|container| container.name.as_str()).collect();

@@ -7,7 +7,7 @@ use super::containers::{Containers, Find, Roster};
 use super::error::ReadError;
 use super::limits::{self, Limitation};
 use super::modules::Modules;
-use super::mounts::{self, ContainerMounts};
+use super::mounts::{self, ResolvConf};
 use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessTable};
@@ -15,8 +15,9 @@ use super::runtime::RuntimeError;
 use super::sweep::{Visit, visit_all};
 use super::visit::{Plan, Reading};
 use crate::exposition::Distribution;
-use crate::source::{Error, Shared, Source};
+use crate::source::{Error, Shared, Source, blocking};
 use chaoscope_model::Pod;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,12 +55,25 @@ pub struct Sweep {
     pub namespaces: Vec<Observed>,
     /// Helper processes of chaos tools, with the pod they act on where it is known.
     pub helpers: Vec<(Option<Pod>, Helper)>,
-    /// Mounts chaos made, by pod and container; containers without any are left out.
-    pub mounts: Vec<(Option<Pod>, String, ContainerMounts)>,
+    /// What chaos did to containers' files; containers without any are left out.
+    pub mounts: Vec<Files>,
     /// What could not be seen, and what would show it.
     pub limitations: Vec<Limitation>,
     /// How long visits took, over all sweeps of this process.
     pub durations: Distribution,
+}
+
+/// What chaos did to one container's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Files {
+    /// The pod, where it is known.
+    pub pod: Option<Pod>,
+    /// The container's name, else its id.
+    pub container: String,
+    /// Volumes toda is mounted over.
+    pub toda: Vec<String>,
+    /// What became of its `resolv.conf`; absent where it could not be looked at.
+    pub resolv_conf: Option<ResolvConf>,
 }
 
 /// A part of a sweep that can fail on its own.
@@ -240,24 +254,18 @@ impl Work {
         sweep.durations = durations.clone();
     }
 
-    fn mounts(
-        &self,
-        dwellers: Vec<(Option<Pod>, String, u32)>,
-        limitations: &mut Vec<Limitation>,
-        until: Instant,
-    ) -> Vec<(Option<Pod>, String, ContainerMounts)> {
-        let mut unseen = 0;
-        let read = |(pod, container, pid)| match mounts::read(&self.config.procfs, pid, until) {
-            Ok(mounts) if mounts.is_clean() => None,
-            Ok(mounts) => Some((pod, container, mounts)),
-            Err(error) => {
-                unseen += usize::from(!error.is_gone());
-                None
+    fn mounts(&self, dwellers: Vec<(Option<Pod>, String, u32)>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
+        let mut unseen = limits::Unseen::default();
+        let mut out = Vec::new();
+        for (pod, container, pid) in dwellers {
+            let Some(mounts) = unseen.note(mounts::read(&self.config.procfs, pid, until)) else { continue };
+            let resolv_conf = unseen.note(mounts.resolv_conf);
+            if !mounts.toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
+                out.push(Files { pod, container, toda: mounts.toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
             }
-        };
-        let found = dwellers.into_iter().filter_map(read).collect();
-        limitations.extend(limits::mounts(unseen));
-        found
+        }
+        limitations.extend(unseen.limitation());
+        out
     }
 
     /// The pod a helper acts on: by its network namespace, else by the pod's uid.
@@ -310,12 +318,4 @@ fn dwellers(sweep: &Sweep, containers: &[super::containers::Container]) -> Vec<(
 async fn clocked<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let start = Instant::now();
     (work.await, start.elapsed())
-}
-
-/// Runs blocking work on a thread of its own.
-async fn blocking<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || sender.send(work()).is_ok());
-    thread.map_err(|error| Error::Failed(format!("cannot start a thread: {error}").into()))?;
-    receiver.await.map_err(|_| Error::Failed("a reading thread ended without an answer".into()))
 }

@@ -50,7 +50,14 @@ const fn word(code: u8) -> &'static str {
 fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
     let mut out = String::new();
     for (target, finding) in found {
-        let _ = writeln!(out, "{:<9}  {target}  {} {}  (tool {}, owner unknown)", finding.effect.as_str(), finding.what, finding.object, finding.tool);
+        let _ = writeln!(
+            out,
+            "{:<9}  {target}  {} {}  (tool {}, owner unknown)",
+            finding.effect.as_str(),
+            finding.what,
+            finding.object,
+            finding.tool
+        );
     }
     for limitation in sweep.limitations.iter().filter(|limitation| limitation.blinds) {
         let _ = writeln!(out, "unknown    {}  (to see it: {})", limitation.what, limitation.remedy);

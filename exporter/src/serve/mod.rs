@@ -3,8 +3,14 @@
 //!
 //! To add a route: a handler in a file of its own and a line in [`router`].
 
+mod address;
+mod connection;
+mod door;
+mod episode;
+mod gate;
 mod metrics;
 mod page;
+mod pulse;
 mod view;
 
 pub mod check;

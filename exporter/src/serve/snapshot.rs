@@ -44,9 +44,10 @@ fn only(sweep: &Sweep, namespace: &str, name: &str) -> anyhow::Result<Sweep> {
     let mut sweep = sweep.clone();
     sweep.namespaces.retain(|observed| wanted(&observed.namespace.pod));
     sweep.helpers.retain(|(pod, _)| wanted(pod));
-    sweep.mounts.retain(|(pod, ..)| wanted(pod));
+    sweep.mounts.retain(|files| wanted(&files.pod));
     if sweep.namespaces.is_empty() {
-        let hint = if sweep.runtime.is_empty() { "no container runtime told any pod's name (see --runtime)" } else { "is it on this node?" };
+        let hint =
+            if sweep.runtime.is_empty() { "no container runtime told any pod's name (see --runtime)" } else { "is it on this node?" };
         bail!("no pod {namespace}/{name} here: {hint}");
     }
     Ok(sweep)
@@ -96,7 +97,7 @@ fn describe(pod: &Pod, out: &mut String) {
     let state = if pod.errors.is_empty() || pod.effective { state } else { "partly unknown" };
     let _ = writeln!(out, "{}  [{state}]\n  {}", pod.title, pod.about);
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for qdisc in &pod.qdiscs {
         table.add_row(["  qdisc", &format!("{} {}", qdisc.device, qdisc.place), &qdisc.parameters, &qdisc.counters, &qdisc.tool]);
     }
@@ -130,14 +131,13 @@ pub(super) fn document(seen: &Seen) -> Value {
         .iter()
         .map(|(pod, helper)| json!({"pod": pod, "kind": helper.kind.as_str(), "tool": helper.tool, "pid": helper.pid, "active": helper.active}))
         .collect();
-    let mounts: Vec<_> = sweep.mounts.iter().map(|(pod, container, mounts)| json!({"pod": pod, "container": container, "mounts": mounts})).collect();
     json!({
         "at": sweep.at,
         "took_seconds": sweep.took.as_secs_f64(),
         "runtime": sweep.runtime,
         "namespaces": namespaces,
         "helpers": helpers,
-        "mounts": mounts,
+        "mounts": sweep.mounts,
         "limitations": sweep.limitations,
     })
 }

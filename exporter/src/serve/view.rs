@@ -2,7 +2,8 @@
 //!
 //! To show one more thing: a field here, a line in `templates/status.html` and one in `snapshot`.
 
-use crate::node::sweeper::{Fate, Observed, Skip, Sweep};
+use crate::node::mounts::ResolvConf;
+use crate::node::sweeper::{Fate, Files, Observed, Skip, Sweep};
 use crate::node::tc::options::{Netem, Options};
 use crate::node::tc::{Qdisc, Tc};
 use crate::scrape::Seen;
@@ -93,7 +94,7 @@ fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> 
     let namespace = &observed.namespace;
     let owned = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && *pod == namespace.pod;
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| owned(pod)).map(|(_, helper)| helper_text(helper)).collect();
-    let mounts: Vec<_> = sweep.mounts.iter().filter(|(pod, ..)| owned(pod)).flat_map(|(_, container, mounts)| mount_texts(container, mounts)).collect();
+    let mounts: Vec<_> = sweep.mounts.iter().filter(|files| owned(&files.pod)).flat_map(file_texts).collect();
     let errors = errors(observed);
     if findings.is_empty() && helpers.is_empty() && mounts.is_empty() && errors.is_empty() {
         return None;
@@ -116,10 +117,10 @@ fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> 
 
 /// Helpers and mounts whose pod is not among the namespaces.
 fn homeless(sweep: &Sweep) -> Option<Pod> {
-    let known = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && sweep.namespaces.iter().any(|observed| observed.namespace.pod == *pod);
+    let known =
+        |pod: &Option<chaoscope_model::Pod>| pod.is_some() && sweep.namespaces.iter().any(|observed| observed.namespace.pod == *pod);
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
-    let mounts: Vec<_> =
-        sweep.mounts.iter().filter(|(pod, ..)| !known(pod)).flat_map(|(_, container, mounts)| mount_texts(container, mounts)).collect();
+    let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
         title: "outside the namespaces above".to_owned(),
         about: String::new(),
@@ -136,7 +137,11 @@ fn homeless(sweep: &Sweep) -> Option<Pod> {
 
 fn about(observed: &Observed) -> String {
     let namespace = &observed.namespace;
-    let names: Vec<_> = namespace.containers.iter().map(|container| if container.name.is_empty() { short(&container.id) } else { &container.name }).collect();
+    let names: Vec<_> = namespace
+        .containers
+        .iter()
+        .map(|container| if container.name.is_empty() { short(&container.id) } else { &container.name })
+        .collect();
     let mut parts = vec![format!("netns {}", namespace.inode)];
     parts.extend(namespace.name.as_ref().map(|name| format!("name {name}")));
     parts.extend(namespace.pod.as_ref().filter(|pod| !pod.uid.is_empty()).map(|pod| format!("uid {}", pod.uid)));
@@ -156,13 +161,14 @@ fn helper_text(helper: &crate::node::processes::Helper) -> String {
     format!("{} (pid {}, {state}, {})", helper.kind.as_str(), helper.pid, helper.tool)
 }
 
-fn mount_texts(container: &str, mounts: &crate::node::mounts::ContainerMounts) -> Vec<String> {
-    use crate::node::mounts::ResolvConf;
-    let mut out: Vec<_> = mounts.toda.iter().map(|toda| format!("toda at {} in {container}", toda.point)).collect();
-    match mounts.resolv_conf {
-        ResolvConf::Replaced => out.push(format!("resolv.conf replaced in {container}")),
-        ResolvConf::Restored => out.push(format!("resolv.conf backup left in {container}")),
-        ResolvConf::Untouched => {}
+/// The findings in a container's files are worded by the verdict; here they are only picked out.
+fn file_texts(files: &Files) -> Vec<String> {
+    let container = &files.container;
+    let mut out: Vec<_> = files.toda.iter().map(|point| format!("toda at {point} in {container}")).collect();
+    match files.resolv_conf {
+        Some(ResolvConf::Replaced) => out.push(format!("resolv.conf replaced in {container}")),
+        Some(ResolvConf::Restored) => out.push(format!("resolv.conf backup left in {container}")),
+        Some(ResolvConf::Untouched) | None => {}
     }
     out
 }
@@ -319,7 +325,13 @@ mod tests {
     #[test]
     fn a_netem_without_parameters_says_so() {
         assert_eq!(netem_text(&Netem { loss_ratio: Some(0.0), ..Netem::default() }), "without any effect");
-        let netem = Netem { delay_seconds: 0.1, jitter_seconds: 0.01, loss_ratio: Some(0.05), rate_bytes_per_second: Some(125_000), ..Netem::default() };
+        let netem = Netem {
+            delay_seconds: 0.1,
+            jitter_seconds: 0.01,
+            loss_ratio: Some(0.05),
+            rate_bytes_per_second: Some(125_000),
+            ..Netem::default()
+        };
         assert_eq!(netem_text(&netem), "delay 100 ms jitter 10 ms loss 5% rate 1 Mbit/s");
     }
 }

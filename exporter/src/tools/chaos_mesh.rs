@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn its_own_names_are_recognised() {
-        for name in ["CHAOS-INPUT", "CHAOS-OUTPUT", "INPUT/web-s_5e00029ea14a16_", "OUTPUT/cut-w_c356d36a67f5a_", "TC-TABLES-0", "TC-TABLES-12"] {
+        for name in
+            ["CHAOS-INPUT", "CHAOS-OUTPUT", "INPUT/web-s_5e00029ea14a16_", "OUTPUT/cut-w_c356d36a67f5a_", "TC-TABLES-0", "TC-TABLES-12"]
+        {
             assert!(chain(name), "{name}");
         }
         // Recording partition-both of Chaos Mesh 2.8.3, and the names of notes for filtered netem and bandwidth.

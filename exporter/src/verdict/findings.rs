@@ -97,7 +97,7 @@ pub fn is_chaos_rule(chain: &str, rule: &Rule) -> bool {
 
 fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
     let reachable = chain.reachable != Some(false);
-    let place = || format!("{} {} {}", table.backend.as_str(), table.name, chain.name);
+    let place = || format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name);
     let Some(tool) = tools::chain(&chain.name) else {
         let shaped = chain.rules.iter().filter(|_| reachable).map(ToString::to_string);
         out.extend(shaped.filter_map(|rule| {
@@ -127,15 +127,16 @@ fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
         let object = format!("{} (pid {})", helper.kind.as_str(), helper.pid);
         out.push((pod.clone(), Finding { effect, what: "helper", object, tool: helper.tool }));
     }
-    for (pod, container, mounts) in &sweep.mounts {
-        let mut found = |effect, object| out.push((pod.clone(), Finding { effect, what: "mount", object, tool: Tool::ChaosMesh }));
-        for toda in &mounts.toda {
-            found(Effect::Effective, format!("toda at {} in {container}", toda.point));
+    for files in &sweep.mounts {
+        let container = &files.container;
+        let mut found = |effect, object| out.push((files.pod.clone(), Finding { effect, what: "mount", object, tool: Tool::ChaosMesh }));
+        for point in &files.toda {
+            found(Effect::Effective, format!("toda at {point} in {container}"));
         }
-        match mounts.resolv_conf {
-            ResolvConf::Replaced => found(Effect::Effective, format!("resolv.conf replaced in {container}")),
-            ResolvConf::Restored => found(Effect::Benign, format!("resolv.conf backup left in {container}")),
-            ResolvConf::Untouched => {}
+        match files.resolv_conf {
+            Some(ResolvConf::Replaced) => found(Effect::Effective, format!("resolv.conf replaced in {container}")),
+            Some(ResolvConf::Restored) => found(Effect::Benign, format!("resolv.conf backup left in {container}")),
+            Some(ResolvConf::Untouched) | None => {}
         }
     }
     out

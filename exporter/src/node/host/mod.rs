@@ -9,9 +9,11 @@
 //! single precision, its CPUs lose their numbers when one is off line, and its memory and pressure parsers panic on odd text.
 
 mod filesystems;
+mod source;
 mod text;
 
 pub use filesystems::Filesystem;
+pub use source::HostSource;
 
 use super::bounded;
 use super::mounts::MountError;

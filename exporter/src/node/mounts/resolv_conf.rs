@@ -7,9 +7,11 @@
 //! the copy is gone and a replaced file cannot be told from one that was always so.
 
 use super::{MountError, Root};
+use serde::Serialize;
 
 /// What has become of the file that names a container's name servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResolvConf {
     /// There is no copy: nothing was replaced (or the container was restarted since).
     Untouched,
