@@ -21,8 +21,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
-static ROOT: LazyLock<&Path> =
-    LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+static ROOT: LazyLock<&Path> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
 static EXPORTER: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "exporter"));
 static MODEL: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "model"));
 static TESTS: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "tests"));
@@ -56,10 +55,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
 #[test]
 fn imports_go_one_way() {
     let mut faults = Vec::new();
-    for source in EXPORTER
-        .iter()
-        .filter(|it| it.path.starts_with("exporter/src/"))
-    {
+    for source in EXPORTER.iter().filter(|it| it.path.starts_with("exporter/src/")) {
         let module = source.module();
         let Some(from) = module.first().filter(|it| *it != "main") else {
             continue;
@@ -68,18 +64,9 @@ fn imports_go_one_way() {
             faults.push(format!("{}: no rule for the module {from}", source.path));
             continue;
         };
-        for (path, line) in source
-            .references
-            .iter()
-            .filter(|(_, line)| !source.is_test(*line))
-        {
+        for (path, line) in source.references.iter().filter(|(_, line)| !source.is_test(*line)) {
             let path = path.join("::");
-            let below = |it: &str| {
-                path == *it
-                    || path
-                        .strip_prefix(it)
-                        .is_some_and(|rest| rest.starts_with("::"))
-            };
+            let below = |it: &str| path == *it || path.strip_prefix(it).is_some_and(|rest| rest.starts_with("::"));
             if !below(from) && !allowed.iter().any(|it| below(it)) {
                 faults.push(format!("{}:{line}: {from} may not use {path}", source.path));
             }
@@ -100,25 +87,16 @@ fn every_file_says_what_it_holds() {
 #[test]
 fn no_file_is_long() {
     const EXCEPTIONS: [(&str, &str); 0] = [];
-    let limited = EXPORTER
-        .iter()
-        .chain(&*MODEL)
-        .filter(|it| it.length() > 300);
+    let limited = EXPORTER.iter().chain(&*MODEL).filter(|it| it.length() > 300);
     let long = limited.filter(|it| EXCEPTIONS.iter().all(|(path, _)| *path != it.path));
-    let faults: Vec<_> = long
-        .map(|it| format!("{}: {} lines", it.path, it.length()))
-        .collect();
+    let faults: Vec<_> = long.map(|it| format!("{}: {} lines", it.path, it.length())).collect();
     report("more than 300 lines outside of tests", &faults);
 }
 
 /// The kernel gives legacy tables by a getsockopt no safe crate offers.
 #[test]
 fn unsafe_is_in_one_file() {
-    let mut found = where_word(
-        EXPORTER.iter().chain(&*MODEL).chain(&*TESTS),
-        &["unsafe"],
-        true,
-    );
+    let mut found = where_word(EXPORTER.iter().chain(&*MODEL).chain(&*TESTS), &["unsafe"], true);
     found.remove("exporter/src/node/iptables/legacy.rs");
     assert!(found.is_empty(), "unsafe at {found:?}");
 }
@@ -126,13 +104,7 @@ fn unsafe_is_in_one_file() {
 /// Whoever else changed a thread's namespace could leave it there.
 #[test]
 fn one_file_changes_namespaces() {
-    let calls = [
-        "move_into_link_name_space",
-        "move_into_thread_name_spaces",
-        "setns",
-        "unshare",
-        "unshare_unsafe",
-    ];
+    let calls = ["move_into_link_name_space", "move_into_thread_name_spaces", "setns", "unshare", "unshare_unsafe"];
     let mut found = where_word(EXPORTER.iter().chain(&*MODEL), &calls, false);
     found.remove("exporter/src/node/netns.rs");
     assert!(found.is_empty(), "namespaces are changed at {found:?}");
@@ -142,20 +114,10 @@ fn one_file_changes_namespaces() {
 fn the_model_depends_on_serde_alone() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    let model = packages
-        .iter()
-        .find(|it| it["name"] == "chaoscope-model")
-        .unwrap();
+    let model = packages.iter().find(|it| it["name"] == "chaoscope-model").unwrap();
     let names = model["dependencies"].as_array().unwrap().iter();
-    let names: Vec<_> = names
-        .filter(|it| it["kind"] != "dev")
-        .map(|it| &it["name"])
-        .collect();
-    assert_eq!(
-        names,
-        ["serde"],
-        "what the model needs besides is I/O, or belongs to a program"
-    );
+    let names: Vec<_> = names.filter(|it| it["kind"] != "dev").map(|it| &it["name"]).collect();
+    assert_eq!(names, ["serde"], "what the model needs besides is I/O, or belongs to a program");
 }
 
 /// Licences, bans and registries as in `deny.toml`, for the platform the tests run on.
@@ -165,19 +127,12 @@ fn dependencies_are_what_deny_toml_allows() {
     let allowed = licence::strings(&deny, "allow", None);
     let banned = licence::strings(&deny, "deny", Some("crate = "));
     for never in ["openssl-sys", "native-tls", "aws-lc-sys"] {
-        assert!(
-            banned.iter().any(|it| it == never),
-            "deny.toml no longer bans {never}"
-        );
+        assert!(banned.iter().any(|it| it == never), "deny.toml no longer bans {never}");
     }
 
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    assert!(
-        packages.len() > 100,
-        "cargo metadata lists only {} packages",
-        packages.len()
-    );
+    assert!(packages.len() > 100, "cargo metadata lists only {} packages", packages.len());
     let mut faults = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap();
@@ -188,10 +143,7 @@ fn dependencies_are_what_deny_toml_allows() {
         if banned.iter().any(|it| it == name) {
             faults.push(format!("{name}: banned"));
         }
-        if package["source"]
-            .as_str()
-            .is_some_and(|it| !it.starts_with("registry+"))
-        {
+        if package["source"].as_str().is_some_and(|it| !it.starts_with("registry+")) {
             faults.push(format!("{name}: from {}", package["source"]));
         }
     }
@@ -202,20 +154,10 @@ fn dependencies_are_what_deny_toml_allows() {
 fn metadata() -> Value {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--filter-platform",
-            &platform,
-        ])
+        .args(["metadata", "--format-version=1", "--locked", "--filter-platform", &platform])
         .current_dir(*ROOT)
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -10,9 +10,7 @@ use kit::prometheus::{Prometheus, promtool_check_metrics};
 #[test]
 #[ignore = "needs prometheus: run by make test"]
 fn a_scrape_arrives_and_can_be_asked_for() {
-    let itself = Prometheus::with_jobs(|own| {
-        format!("- job_name: itself\n  static_configs: [{{targets: ['{own}']}}]\n")
-    });
+    let itself = Prometheus::with_jobs(|own| format!("- job_name: itself\n  static_configs: [{{targets: ['{own}']}}]\n"));
 
     let up = itself.query("up{job='itself'} == 1");
     assert_eq!(up[0]["metric"]["instance"], itself.address().to_string());

@@ -25,20 +25,10 @@ fn chromium_shows_a_page_light_and_dark_in_the_size_asked_for() {
     let url = format!("file://{}", page.display());
     let picture = folder.path().join("picture.png");
 
-    Chromium {
-        width: 640,
-        height: 480,
-        ..Chromium::default()
-    }
-    .screenshot(&url, &picture);
+    Chromium { width: 640, height: 480, ..Chromium::default() }.screenshot(&url, &picture);
     assert_eq!(size_and_corner(&picture), (640, 480, [0xfe, 0xdc, 0xba]));
 
-    Chromium {
-        dark: true,
-        javascript: false,
-        ..Chromium::default()
-    }
-    .screenshot(&url, &picture);
+    Chromium { dark: true, javascript: false, ..Chromium::default() }.screenshot(&url, &picture);
     assert_eq!(size_and_corner(&picture), (1280, 800, [0x12, 0x34, 0x56]));
 }
 
@@ -53,11 +43,7 @@ fn chromium_gives_the_document_with_and_without_javascript() {
     let with = Chromium::default().dump_dom(&url);
     assert!(with.contains(">by script</p>"), "{with}");
 
-    let without = Chromium {
-        javascript: false,
-        ..Chromium::default()
-    }
-    .dump_dom(&url);
+    let without = Chromium { javascript: false, ..Chromium::default() }.dump_dom(&url);
     assert!(without.contains(">as sent<"), "{without}");
 }
 
@@ -68,18 +54,12 @@ fn a_namespace_is_its_own_and_goes_with_its_holder() {
     one.script("ip link add here type veth peer name there; ip link set here up");
     assert!(one.run(&["ip", "-o", "link"]).contains("here@there"));
     assert!(!other.run(&["ip", "-o", "link"]).contains("here"));
-    assert_eq!(
-        other.try_run(&["ip", "link", "show", "here"]).status.code(),
-        Some(1)
-    );
+    assert_eq!(other.try_run(&["ip", "link", "show", "here"]).status.code(), Some(1));
     assert_ne!(one.inode(), other.inode());
 
     let before = fs::read_link("/proc/thread-self/ns/net").unwrap();
     let inside = one.inside(|| fs::read_link("/proc/thread-self/ns/net").unwrap());
-    assert_eq!(
-        inside.display().to_string(),
-        format!("net:[{}]", one.inode())
-    );
+    assert_eq!(inside.display().to_string(), format!("net:[{}]", one.inode()));
     assert_eq!(fs::read_link("/proc/thread-self/ns/net").unwrap(), before);
 
     let holder = one.path();
@@ -90,18 +70,11 @@ fn a_namespace_is_its_own_and_goes_with_its_holder() {
 #[test]
 #[ignore = "needs user-mode-linux: run by make test"]
 fn a_command_inside_user_mode_linux_gives_its_output_and_exit_code() {
-    let output = uml::run(&[
-        "sh",
-        "-c",
-        "echo out; echo err >&2; uname -r; tc qdisc add dev lo root netem; exit 7",
-    ]);
+    let output = uml::run(&["sh", "-c", "echo out; echo err >&2; uname -r; tc qdisc add dev lo root netem; exit 7"]);
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     let stdout = String::from_utf8(output.stdout).unwrap();
     let ours = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    assert!(
-        stdout.starts_with("out\n") && !stdout.contains(&ours),
-        "{stdout}"
-    );
+    assert!(stdout.starts_with("out\n") && !stdout.contains(&ours), "{stdout}");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "err\n");
 }
 
@@ -110,55 +83,31 @@ fn a_command_inside_user_mode_linux_gives_its_output_and_exit_code() {
 fn the_trees_chaos_tools_write_are_there_and_carry_what_was_sent() {
     let script = "tc -n shapes -j -s qdisc show; tc -n chaos-mesh -j -s qdisc show; tc -n krkn -j -s qdisc show";
     let output = uml::run(&[uml::NETEM, "sh", "-euc", script]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 
-    let documents =
-        serde_json::Deserializer::from_slice(&output.stdout).into_iter::<serde_json::Value>();
-    let [shapes, mesh, krkn] = documents
-        .map(Result::unwrap)
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let documents = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<serde_json::Value>();
+    let [shapes, mesh, krkn] = documents.map(Result::unwrap).collect::<Vec<_>>().try_into().unwrap();
     let find = |tree: &serde_json::Value, device: &str, handle: &str| {
         let qdiscs = tree.as_array().unwrap().iter();
         let mut these = qdiscs.filter(|it| it["dev"] == device && it["handle"] == handle);
-        these
-            .next()
-            .cloned()
-            .unwrap_or_else(|| panic!("{device} {handle} is not in {tree}"))
+        these.next().cloned().unwrap_or_else(|| panic!("{device} {handle} is not in {tree}"))
     };
     let longer = find(&shapes, "longer", "1:");
-    assert_eq!(
-        (&longer["options"]["delay"]["delay"], &longer["qlen"]),
-        (&250.into(), &7.into())
-    );
+    assert_eq!((&longer["options"]["delay"]["delay"], &longer["qlen"]), (&250.into(), &7.into()));
     let loss = find(&shapes, "loss", "1:");
-    assert_eq!(
-        loss["packets"].as_u64().unwrap() + loss["drops"].as_u64().unwrap(),
-        20
-    );
+    assert_eq!(loss["packets"].as_u64().unwrap() + loss["drops"].as_u64().unwrap(), 20);
     assert_eq!(find(&shapes, "tbf", "1:")["bytes"], 9 * 43);
     // The rule's CLASSIFY has put all five into the fourth band.
     let banded = find(&mesh, "eth0", "5:");
-    assert_eq!(
-        (&banded["kind"], &banded["parent"], &banded["packets"]),
-        (&"netem".into(), &"1:4".into(), &5.into())
-    );
+    assert_eq!((&banded["kind"], &banded["parent"], &banded["packets"]), (&"netem".into(), &"1:4".into(), &5.into()));
     assert_eq!(find(&mesh, "eth0", "4:")["kind"], "sfq");
     assert_eq!(find(&krkn, "ifb0", "101:")["parent"], "100:1");
     assert_eq!(find(&krkn, "eth0", "ffff:")["kind"], "ingress");
 }
 
 /// Width, height and the first pixel of an RGB image: in its first line, no filter changes that pixel.
-#[allow(
-    clippy::unwrap_used,
-    reason = "a picture that is none is a failed test"
-)]
+#[allow(clippy::unwrap_used, reason = "a picture that is none is a failed test")]
 fn size_and_corner(path: &Path) -> (u32, u32, [u8; 3]) {
     let png = fs::read(path).unwrap();
     assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");

@@ -29,34 +29,17 @@ impl Source {
         list(&root.join(folder), &mut paths);
         paths.sort();
         let read = |path: PathBuf| {
-            let name = path
-                .strip_prefix(root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             Self::parse(&name, fs::read_to_string(&path).unwrap())
         };
         paths.into_iter().map(read).collect()
     }
 
     pub(crate) fn parse(path: &str, text: String) -> Self {
-        let tokens = text
-            .parse::<TokenStream>()
-            .unwrap_or_else(|cause| panic!("{path}: {cause}"));
+        let tokens = text.parse::<TokenStream>().unwrap_or_else(|cause| panic!("{path}: {cause}"));
         let (path, words, references) = (path.to_owned(), Vec::new(), Vec::new());
-        let test_lines = if path.ends_with("/tests.rs") {
-            vec![1..=usize::MAX]
-        } else {
-            Vec::new()
-        };
-        let mut source = Self {
-            path,
-            text,
-            words,
-            references,
-            test_lines,
-        };
+        let test_lines = if path.ends_with("/tests.rs") { vec![1..=usize::MAX] } else { Vec::new() };
+        let mut source = Self { path, text, words, references, test_lines };
         let module = source.module();
         source.walk(tokens, &module);
         source
@@ -64,14 +47,9 @@ impl Source {
 
     /// Where it is in its crate: `exporter/src/node/tc/mod.rs` is `node`, `tc`.
     pub(crate) fn module(&self) -> Vec<String> {
-        let inside = self
-            .path
-            .split_once("src/")
-            .map_or(&*self.path, |(_, inside)| inside);
+        let inside = self.path.split_once("src/").map_or(&*self.path, |(_, inside)| inside);
         let names = inside.trim_end_matches(".rs").split('/').map(str::to_owned);
-        names
-            .filter(|name| !["mod", "lib"].contains(&name.as_str()))
-            .collect()
+        names.filter(|name| !["mod", "lib"].contains(&name.as_str())).collect()
     }
 
     pub(crate) fn is_test(&self, line: usize) -> bool {
@@ -80,9 +58,7 @@ impl Source {
 
     /// How many lines are not test code.
     pub(crate) fn length(&self) -> usize {
-        (1..=self.text.lines().count())
-            .filter(|line| !self.is_test(*line))
-            .count()
+        (1..=self.text.lines().count()).filter(|line| !self.is_test(*line)).count()
     }
 
     fn walk(&mut self, tokens: TokenStream, module: &[String]) {
@@ -97,9 +73,7 @@ impl Source {
                     self.words.push((word, line));
                 }
                 TokenTree::Group(group) => {
-                    if group.delimiter() == Delimiter::Bracket
-                        && is_punct(&trees, at.wrapping_sub(1), '#')
-                    {
+                    if group.delimiter() == Delimiter::Bracket && is_punct(&trees, at.wrapping_sub(1), '#') {
                         test_since = test_since.or(is_cfg_test(group).then_some(line));
                     }
                     match inline_module(&trees, at) {
@@ -108,13 +82,11 @@ impl Source {
                     }
                     if group.delimiter() == Delimiter::Brace {
                         let end = group.span_close().end().line;
-                        self.test_lines
-                            .extend(test_since.take().map(|start| start..=end));
+                        self.test_lines.extend(test_since.take().map(|start| start..=end));
                     }
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ';' => {
-                    self.test_lines
-                        .extend(test_since.take().map(|start| start..=line));
+                    self.test_lines.extend(test_since.take().map(|start| start..=line));
                 }
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }
@@ -131,17 +103,14 @@ impl Source {
             "self" | "super" => (module.to_vec(), if word == "self" { at + 3 } else { at }),
             _ => return,
         };
-        while matches!(trees.get(next), Some(TokenTree::Ident(it)) if it == "super")
-            && is_colons(trees, next + 1)
-        {
+        while matches!(trees.get(next), Some(TokenTree::Ident(it)) if it == "super") && is_colons(trees, next + 1) {
             base.pop();
             next += 3;
         }
         let line = trees[at].span().start().line;
         let mut paths = Vec::new();
         expand(&trees[next..], base, &mut paths);
-        self.references
-            .extend(paths.into_iter().map(|path| (path, line)));
+        self.references.extend(paths.into_iter().map(|path| (path, line)));
     }
 }
 
@@ -158,9 +127,7 @@ fn expand(trees: &[TokenTree], mut base: Vec<String>, paths: &mut Vec<Vec<String
         }
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
             let inside: Vec<_> = group.stream().into_iter().collect();
-            for part in
-                inside.split(|tree| matches!(tree, TokenTree::Punct(it) if it.as_char() == ','))
-            {
+            for part in inside.split(|tree| matches!(tree, TokenTree::Punct(it) if it.as_char() == ',')) {
                 if !part.is_empty() {
                     expand(part, base.clone(), paths);
                 }
@@ -184,11 +151,7 @@ fn is_colons(trees: &[TokenTree], at: usize) -> bool {
 /// The name of the module whose body `trees[at]` is.
 fn inline_module(trees: &[TokenTree], at: usize) -> Option<String> {
     match (trees.get(at.checked_sub(2)?)?, &trees[at - 1], &trees[at]) {
-        (TokenTree::Ident(keyword), TokenTree::Ident(name), TokenTree::Group(_))
-            if keyword == "mod" =>
-        {
-            Some(name.to_string())
-        }
+        (TokenTree::Ident(keyword), TokenTree::Ident(name), TokenTree::Group(_)) if keyword == "mod" => Some(name.to_string()),
         _ => None,
     }
 }
@@ -202,9 +165,7 @@ fn is_cfg_test(attribute: &Group) -> bool {
 }
 
 fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in
-        fs::read_dir(folder).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display()))
-    {
+    for entry in fs::read_dir(folder).unwrap_or_else(|cause| panic!("{}: {cause}", folder.display())) {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {
             list(&path, paths);
@@ -245,11 +206,7 @@ fn paths_are_found_in_every_spelling() {
         macro_rules! m { () => { $crate::tools::known() } }
         const S: &str = \"crate::string\";";
     let source = Source::parse("exporter/src/families/netem.rs", text.to_owned());
-    let found: Vec<_> = source
-        .references
-        .iter()
-        .map(|(path, line)| (path.join("::"), *line))
-        .collect();
+    let found: Vec<_> = source.references.iter().map(|(path, line)| (path.join("::"), *line)).collect();
     let wanted = [
         ("node", 2),
         ("node::tc::Qdisc", 2),

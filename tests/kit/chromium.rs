@@ -22,12 +22,7 @@ pub struct Chromium {
 
 impl Default for Chromium {
     fn default() -> Self {
-        Self {
-            dark: false,
-            javascript: true,
-            width: 1280,
-            height: 800,
-        }
+        Self { dark: false, javascript: true, width: 1280, height: 800 }
     }
 }
 
@@ -42,10 +37,7 @@ impl Chromium {
     /// The document of `url` as HTML.
     pub fn dump_dom(self, url: &str) -> String {
         let document = self.run("--dump-dom", url);
-        assert!(
-            !document.contains("id=\"main-frame-error\""),
-            "chromium cannot open {url}"
-        );
+        assert!(!document.contains("id=\"main-frame-error\""), "chromium cannot open {url}");
         document
     }
 
@@ -53,32 +45,15 @@ impl Chromium {
         let profile = tempfile::tempdir().expect("a temporary folder");
         if !self.javascript {
             // Only the page's; --blink-settings=scriptEnabled=false would also stop what takes the picture.
-            let preferences =
-                r#"{"profile": {"default_content_setting_values": {"javascript": 2}}}"#;
+            let preferences = r#"{"profile": {"default_content_setting_values": {"javascript": 2}}}"#;
             fs::create_dir(profile.path().join("Default")).expect("a profile");
             fs::write(profile.path().join("Default/Preferences"), preferences).expect("a profile");
         }
         let mut command = Command::new("timeout");
         command
-            .args([
-                "--kill-after=5",
-                "60",
-                "chromium",
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-            ])
-            .args([
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-            ])
-            .args([
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-dev-shm-usage",
-                "--hide-scrollbars",
-            ])
+            .args(["--kill-after=5", "60", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+            .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
+            .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(format!("--window-size={},{}", self.width, self.height));
         if self.dark {

@@ -33,7 +33,5 @@ pub fn percent(text: &str) -> String {
 /// A port of 127.0.0.1 that was free a moment ago. Whoever takes it has to expect that somebody else was faster.
 pub fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    listener
-        .and_then(|it| it.local_addr())
-        .expect("a free port of 127.0.0.1")
+    listener.and_then(|it| it.local_addr()).expect("a free port of 127.0.0.1")
 }

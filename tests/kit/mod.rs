@@ -3,11 +3,7 @@
 //! Apart from the tests, because several use the same part: `mod kit;` takes all of it. What is missing makes a test fail,
 //! never skip. To add a part: one file here and one line below; its own test goes to `tests/real_parts.rs`.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test program takes its share of the kit"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test program takes its share of the kit")]
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

@@ -23,10 +23,7 @@ impl Netns {
         let holder = Running::start(Command::new("unshare").args(["--net", "sleep", "600"]));
         let new = Self { holder };
         let ours = inode(Path::new("/proc/self/ns/net"));
-        until(
-            || (inode(&new.path()) != ours).then_some(()),
-            || "unshare --net made a namespace (it needs CAP_SYS_ADMIN)".to_owned(),
-        );
+        until(|| (inode(&new.path()) != ours).then_some(()), || "unshare --net made a namespace (it needs CAP_SYS_ADMIN)".to_owned());
         new.run(&["ip", "link", "set", "lo", "up"]);
         new
     }
@@ -64,9 +61,7 @@ impl Netns {
     /// A command that will run inside, to add to.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net={}", self.path().display()))
-            .args(words);
+        command.arg(format!("--net={}", self.path().display())).args(words);
         command
     }
 
@@ -79,9 +74,7 @@ impl Netns {
                     .expect("entering a namespace of ours (it needs CAP_SYS_ADMIN)");
                 work()
             });
-            inside
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }

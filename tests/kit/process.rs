@@ -26,10 +26,7 @@ impl Running {
 
     /// Whether it ended by itself.
     pub fn has_ended(&mut self) -> bool {
-        self.0
-            .try_wait()
-            .expect("asking for a child of ours")
-            .is_some()
+        self.0.try_wait().expect("asking for a child of ours").is_some()
     }
 }
 

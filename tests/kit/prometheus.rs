@@ -22,9 +22,7 @@ pub struct Prometheus {
 impl Prometheus {
     /// Scrapes `/metrics` of `target` as the job `chaoscope`.
     pub fn scraping(target: SocketAddr) -> Self {
-        Self::with_jobs(|_| {
-            format!("- job_name: chaoscope\n  static_configs: [{{targets: ['{target}']}}]\n")
-        })
+        Self::with_jobs(|_| format!("- job_name: chaoscope\n  static_configs: [{{targets: ['{target}']}}]\n"))
     }
 
     /// `jobs` answers the YAML list below `scrape_configs`; it is told where this Prometheus itself will listen.
@@ -42,8 +40,7 @@ impl Prometheus {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name| folder.path().join(name);
         let jobs = jobs(address);
-        let config =
-            format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
+        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
         fs::write(at("prometheus.yml"), config).expect("writing prometheus.yml");
         let log = File::create(at("log")).expect("creating a log");
         let process = Running::start(
@@ -55,11 +52,7 @@ impl Prometheus {
                 .stdout(Stdio::null())
                 .stderr(log),
         );
-        let mut started = Self {
-            address,
-            process,
-            folder,
-        };
+        let mut started = Self { address, process, folder };
         started.is_ready().then_some(started)
     }
 
@@ -71,10 +64,7 @@ impl Prometheus {
             || {
                 if self.process.has_ended() {
                     let log = log();
-                    assert!(
-                        log.contains("address already in use"),
-                        "Prometheus ended:\n{log}"
-                    );
+                    assert!(log.contains("address already in use"), "Prometheus ended:\n{log}");
                     return Some(false);
                 }
                 matches!(http::get(address, "/-/ready"), Ok((200, _))).then_some(true)
@@ -96,9 +86,7 @@ impl Prometheus {
 
     /// Asks until `expression` gives at least one sample; Prometheus takes a few seconds to the first scrape.
     pub fn query(&self, expression: &str) -> Value {
-        self.query_until(expression, |result| {
-            result.as_array().is_some_and(|it| !it.is_empty())
-        })
+        self.query_until(expression, |result| result.as_array().is_some_and(|it| !it.is_empty()))
     }
 
     /// Asks until `accept` likes the answer.
@@ -114,14 +102,9 @@ impl Prometheus {
 
     /// The answer of `/api/v1/…`; a status other than `success` is a failed test.
     pub fn api(&self, path: &str) -> Value {
-        let (status, body) =
-            http::get(self.address, &format!("/api/v1/{path}")).expect("asking Prometheus");
+        let (status, body) = http::get(self.address, &format!("/api/v1/{path}")).expect("asking Prometheus");
         let answer: Value = serde_json::from_str(&body).expect("Prometheus answers JSON");
-        assert_eq!(
-            (status, &answer["status"]),
-            (200, &Value::from("success")),
-            "{path}: {body}"
-        );
+        assert_eq!((status, &answer["status"]), (200, &Value::from("success")), "{path}: {body}");
         answer
     }
 }
