@@ -42,5 +42,5 @@ bench:
 dist:
 	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked -p chaoscope --target $(triple)
 	rm -rf dist/$(archive) && mkdir -p dist/$(archive)
-	cp target/$(triple)/release/chaoscope LICENSE README.md CHANGELOG.md dist/$(archive)/
+	cp $${CARGO_TARGET_DIR:-target}/$(triple)/release/chaoscope LICENSE README.md CHANGELOG.md dist/$(archive)/
 	tar -C dist -czf dist/$(archive).tar.gz --owner=0 --group=0 $(archive)

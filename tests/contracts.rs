@@ -1,0 +1,163 @@
+//! What keeps the shape of the code: rules the compiler does not know, each a test that names the file and line.
+//!
+//! Most are read from the sources' tokens ([`source`]), the rest from `cargo metadata`. To add a rule: one test here, one line in
+//! ARCHITECTURE.md's invariants. An exception belongs into the rule's own table, with its reason.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "asks cargo; and a rule that cannot be checked is a failed test"
+)]
+
+#[path = "contracts/licence.rs"]
+mod licence;
+#[path = "contracts/source.rs"]
+mod source;
+
+use serde_json::Value;
+use source::{Source, report, where_word};
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+
+static ROOT: LazyLock<&Path> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+static EXPORTER: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "exporter"));
+static MODEL: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "model"));
+static TESTS: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "tests"));
+
+/// Where facts come from. These do not know each other: who needs two of them is above them.
+const SOURCES: [&str; 4] = ["cluster", "journal", "node", "peers"];
+
+/// The direction of imports: `serve → families → verdict → {cluster, node, peers, journal} → tools → model`.
+///
+/// Each module of the exporter and what it may use of the others, nearest the model first. Four are not in that row:
+/// - `exposition` knows only text, `source` only the contract of whoever reads: everybody above `tools` may use both;
+/// - `config` names the types of what it configures, so it may use all; everybody above `tools` may use it;
+/// - `scrape` holds what families are given and the one runner that calls them: families and `serve` may use it, and it
+///   may use everything but `serve`.
+///
+/// `lib.rs` holds nothing but modules, `main.rs` wires and may use all. Test code may look anywhere.
+fn may_use(module: &str) -> Option<Vec<&'static str>> {
+    let verdict = [&["tools", "exposition", "source", "config"][..], &SOURCES].concat();
+    Some(match module {
+        "tools" | "exposition" | "source" => vec![],
+        "cluster" | "journal" | "node" | "peers" => verdict[..4].to_vec(),
+        "verdict" => verdict,
+        "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
+        "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
+        "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),
+        "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),
+        _ => return None,
+    })
+}
+
+#[test]
+fn imports_go_one_way() {
+    let mut faults = Vec::new();
+    for source in EXPORTER.iter().filter(|it| it.path.starts_with("exporter/src/")) {
+        let module = source.module();
+        let Some(from) = module.first().filter(|it| *it != "main") else {
+            continue;
+        };
+        let Some(allowed) = may_use(from) else {
+            faults.push(format!("{}: no rule for the module {from}", source.path));
+            continue;
+        };
+        for (path, line) in source.references.iter().filter(|(_, line)| !source.is_test(*line)) {
+            let path = path.join("::");
+            let below = |it: &str| path == *it || path.strip_prefix(it).is_some_and(|rest| rest.starts_with("::"));
+            if !below(from) && !allowed.iter().any(|it| below(it)) {
+                faults.push(format!("{}:{line}: {from} may not use {path}", source.path));
+            }
+        }
+    }
+    report("imports go one way", &faults);
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    let silent = EXPORTER.iter().chain(&*MODEL).chain(&*TESTS);
+    let silent = silent.filter(|it| !it.text.starts_with("//! "));
+    let faults: Vec<_> = silent.map(|it| it.path.clone()).collect();
+    report("these files do not begin with `//! `", &faults);
+}
+
+/// 300 lines are the limit, 150 the aim; test code is not counted.
+#[test]
+fn no_file_is_long() {
+    const EXCEPTIONS: [(&str, &str); 0] = [];
+    let limited = EXPORTER.iter().chain(&*MODEL).filter(|it| it.length() > 300);
+    let long = limited.filter(|it| EXCEPTIONS.iter().all(|(path, _)| *path != it.path));
+    let faults: Vec<_> = long.map(|it| format!("{}: {} lines", it.path, it.length())).collect();
+    report("more than 300 lines outside of tests", &faults);
+}
+
+/// The kernel gives legacy tables by a getsockopt no safe crate offers.
+#[test]
+fn unsafe_is_in_one_file() {
+    let mut found = where_word(EXPORTER.iter().chain(&*MODEL).chain(&*TESTS), &["unsafe"], true);
+    found.remove("exporter/src/node/iptables/legacy.rs");
+    assert!(found.is_empty(), "unsafe at {found:?}");
+}
+
+/// Whoever else changed a thread's namespace could leave it there.
+#[test]
+fn one_file_changes_namespaces() {
+    let calls = ["move_into_link_name_space", "move_into_thread_name_spaces", "setns", "unshare", "unshare_unsafe"];
+    let mut found = where_word(EXPORTER.iter().chain(&*MODEL), &calls, false);
+    found.remove("exporter/src/node/netns.rs");
+    assert!(found.is_empty(), "namespaces are changed at {found:?}");
+}
+
+#[test]
+fn the_model_depends_on_serde_alone() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    let model = packages.iter().find(|it| it["name"] == "chaoscope-model").unwrap();
+    let names = model["dependencies"].as_array().unwrap().iter();
+    let names: Vec<_> = names.filter(|it| it["kind"] != "dev").map(|it| &it["name"]).collect();
+    assert_eq!(names, ["serde"], "what the model needs besides is I/O, or belongs to a program");
+}
+
+/// Licences, bans and registries as in `deny.toml`, for the platform the tests run on.
+#[test]
+fn dependencies_are_what_deny_toml_allows() {
+    let deny = std::fs::read_to_string(ROOT.join("deny.toml")).unwrap();
+    let allowed = licence::strings(&deny, "allow", None);
+    let banned = licence::strings(&deny, "deny", Some("crate = "));
+    for never in ["openssl-sys", "native-tls", "aws-lc-sys"] {
+        assert!(banned.iter().any(|it| it == never), "deny.toml no longer bans {never}");
+    }
+
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "cargo metadata lists only {} packages", packages.len());
+    let mut faults = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or_default();
+        if !licence::is_met(licence, &allowed) {
+            faults.push(format!("{name}: licence {licence:?}"));
+        }
+        if banned.iter().any(|it| it == name) {
+            faults.push(format!("{name}: banned"));
+        }
+        if package["source"].as_str().is_some_and(|it| !it.starts_with("registry+")) {
+            faults.push(format!("{name}: from {}", package["source"]));
+        }
+    }
+    report("not allowed by deny.toml", &faults);
+}
+
+/// Every package of the tree, on this platform.
+fn metadata() -> Value {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked", "--filter-platform", &platform])
+        .current_dir(*ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
