@@ -2,11 +2,7 @@
 //!
 //! One file per subject below `web/`; `web/support.rs` starts servers, makes certificates and catches the log.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 #[path = "web/basic_auth.rs"]
 mod basic_auth;

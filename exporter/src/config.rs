@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn values_are_checked_where_they_come_in() {
-        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(duration("1m"), Ok(Duration::from_mins(1)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
         assert!(
             telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err()

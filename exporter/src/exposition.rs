@@ -1,6 +1,6 @@
 //! The exposition formats: which one a scraper asks for ([`Format::negotiate`]), and what families write into ([`Exposition`]).
 //!
-//! prometheus-client encodes OpenMetrics 1.0; the classic text format 0.0.4 differs in a few lines, which [`classic`] changes on the
+//! prometheus-client encodes `OpenMetrics` 1.0; the classic text format 0.0.4 differs in a few lines, which [`classic`] changes on the
 //! way out. Nothing here knows a metric. To add a format: a variant of [`Format`] and an arm in [`encode`].
 
 mod classic;
@@ -227,7 +227,9 @@ mod tests {
     fn histograms_cumulate_and_end_with_infinity() {
         let text = page(Format::Classic, |out| {
             let mut seconds = Distribution::with_bounds(&[0.1, 1.0]);
-            [0.05, 0.5, 5.0].into_iter().for_each(|value| seconds.observe(value));
+            for value in [0.05, 0.5, 5.0] {
+                seconds.observe(value);
+            }
             out.histogram("t_seconds", "T.", [(vec![], &seconds)])
         })
         .unwrap();

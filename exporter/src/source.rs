@@ -120,7 +120,7 @@ mod tests {
     use tokio::sync::Notify;
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        Instant::now() + Duration::from_mins(1)
     }
 
     #[tokio::test]
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!((*one.unwrap(), *two.unwrap(), runs.load(Ordering::SeqCst)), (0, 0, 1));
         gate.notify_one();
         assert_eq!(*shared.get(Duration::ZERO, soon(), run).await.unwrap(), 1, "a later caller gets a new run");
-        assert_eq!(*shared.get(Duration::from_secs(3600), soon(), run).await.unwrap(), 1, "unless an old answer will do");
+        assert_eq!(*shared.get(Duration::from_hours(1), soon(), run).await.unwrap(), 1, "unless an old answer will do");
     }
 
     #[tokio::test]

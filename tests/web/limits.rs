@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::support::{
-    Authority, Folder, Server, browser, catch_log, connect, eventually, get_and_stay, get_over,
-    greeting, in_time, logged, plain_browser, tls_client, until_cut,
+    Authority, Folder, Server, browser, catch_log, connect, eventually, get_and_stay, get_over, greeting, in_time, logged, plain_browser,
+    tls_client, until_cut,
 };
 
 /// Long enough for a request on a busy machine, short enough to wait for.
@@ -33,43 +33,19 @@ async fn dial(server: &Server) -> TcpStream {
 
 #[tokio::test]
 async fn a_slow_head_is_cut_and_holds_nobody_up() {
-    let server = start(
-        greeting(),
-        Limits {
-            request_head: SHORT,
-            ..Limits::default()
-        },
-    );
+    let server = start(greeting(), Limits { request_head: SHORT, ..Limits::default() });
     let mut slow = dial(&server).await;
-    slow.write_all(b"GET / HTTP/1.1\r\nHost: te")
-        .await
-        .expect("sent");
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: te").await.expect("sent");
     let mut silent = dial(&server).await;
-    assert!(
-        get_over(dial(&server).await, "/")
-            .await
-            .expect("answered")
-            .ends_with("hello")
-    );
+    assert!(get_over(dial(&server).await, "/").await.expect("answered").ends_with("hello"));
     assert_eq!(until_cut(&mut slow).await, b"");
     assert_eq!(until_cut(&mut silent).await, b"");
-    assert!(
-        get_over(dial(&server).await, "/")
-            .await
-            .expect("answered")
-            .ends_with("hello")
-    );
+    assert!(get_over(dial(&server).await, "/").await.expect("answered").ends_with("hello"));
 }
 
 #[tokio::test]
 async fn sending_byte_by_byte_buys_no_time() {
-    let server = start(
-        greeting(),
-        Limits {
-            request_head: SHORT,
-            ..Limits::default()
-        },
-    );
+    let server = start(greeting(), Limits { request_head: SHORT, ..Limits::default() });
     let (mut reading, mut writing) = dial(&server).await.into_split();
     let trickle = tokio::spawn(async move {
         writing.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").await?;
@@ -81,25 +57,14 @@ async fn sending_byte_by_byte_buys_no_time() {
         Ok::<(), std::io::Error>(())
     });
     let mut rest = Vec::new();
-    let _reset_or_end = in_time(tokio::io::AsyncReadExt::read_to_end(
-        &mut reading,
-        &mut rest,
-    ))
-    .await;
+    let _reset_or_end = in_time(tokio::io::AsyncReadExt::read_to_end(&mut reading, &mut rest)).await;
     assert_eq!(rest, b"");
     assert!(in_time(trickle).await.expect("no panic").is_err());
 }
 
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_request_and_then_closed() {
-    let server = start(
-        greeting(),
-        Limits {
-            idle: SHORT,
-            request_head: SHORT,
-            ..Limits::default()
-        },
-    );
+    let server = start(greeting(), Limits { idle: SHORT, request_head: SHORT, ..Limits::default() });
     let mut stream = dial(&server).await;
     get_and_stay(&mut stream, "/", "hello").await;
     get_and_stay(&mut stream, "/", "hello").await;
@@ -108,36 +73,17 @@ async fn a_connection_is_kept_for_the_next_request_and_then_closed() {
     let mut half = dial(&server).await;
     get_and_stay(&mut half, "/", "hello").await;
     half.write_all(b"GET / HT").await.expect("sent");
-    assert_eq!(
-        until_cut(&mut half).await,
-        b"",
-        "a second head that never ends"
-    );
+    assert_eq!(until_cut(&mut half).await, b"", "a second head that never ends");
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_loses_its_place() {
     let app = greeting().route("/big", get(|| async { Bytes::from(vec![b'x'; 64 << 20]) }));
-    let server = start(
-        app,
-        Limits {
-            connections: 1,
-            idle: SHORT,
-            ..Limits::default()
-        },
-    );
+    let server = start(app, Limits { connections: 1, idle: SHORT, ..Limits::default() });
     let mut greedy = dial(&server).await;
     get_and_stay(&mut greedy, "/", "hello").await; // now it has the only place
-    greedy
-        .write_all(b"GET /big HTTP/1.1\r\nHost: test\r\n\r\n")
-        .await
-        .expect("sent");
-    let answered = eventually(|| async {
-        get_over(dial(&server).await, "/")
-            .await
-            .ok()
-            .filter(|text| !text.is_empty())
-    });
+    greedy.write_all(b"GET /big HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("sent");
+    let answered = eventually(|| async { get_over(dial(&server).await, "/").await.ok().filter(|text| !text.is_empty()) });
     assert!(answered.await.ends_with("hello"));
     drop(greedy);
 }
@@ -152,21 +98,8 @@ async fn a_stream_that_speaks_now_and_then_is_not_cut() {
         let stream = futures_util::StreamExt::take(futures_util::stream::unfold((), beats), 12);
         Body::from_stream(stream)
     };
-    let server = start(
-        Router::new().route("/beats", get(twelve)),
-        Limits {
-            idle: SHORT * 2,
-            ..Limits::default()
-        },
-    );
-    let text = plain_browser()
-        .get(server.http("/beats"))
-        .send()
-        .await
-        .expect("answered")
-        .text()
-        .await
-        .expect("whole");
+    let server = start(Router::new().route("/beats", get(twelve)), Limits { idle: SHORT * 2, ..Limits::default() });
+    let text = plain_browser().get(server.http("/beats")).send().await.expect("answered").text().await.expect("whole");
     assert_eq!(text, "beat\n".repeat(12));
 }
 
@@ -175,14 +108,8 @@ async fn a_silent_handshake_is_cut() {
     let authority = Authority::new();
     let folder = Folder::with("tls_server_config: {cert_file: server.crt, key_file: server.key}");
     folder.put(&authority.server());
-    let config = folder
-        .load()
-        .unwrap_or_else(|error| panic!("{}", error.line()));
-    let limits = Limits {
-        handshake: SHORT,
-        request_head: SHORT,
-        ..Limits::default()
-    };
+    let config = folder.load().unwrap_or_else(|error| panic!("{}", error.line()));
+    let limits = Limits { handshake: SHORT, request_head: SHORT, ..Limits::default() };
     let server = Server::start(greeting(), config, limits);
     let mut silent = dial(&server).await;
     let mut begun = dial(&server).await;
@@ -194,35 +121,15 @@ async fn a_silent_handshake_is_cut() {
         let mut config = tls_client(&authority, &[&rustls::version::TLS13], None);
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let mut stream = connect(server.address, config).await.expect("a handshake");
-        let _end = in_time(tokio::io::AsyncReadExt::read_to_end(
-            &mut stream,
-            &mut Vec::new(),
-        ))
-        .await;
+        let _end = in_time(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new())).await;
     }
-    assert_eq!(
-        browser(&authority)
-            .build()
-            .expect("a client")
-            .get(server.https("/"))
-            .send()
-            .await
-            .expect("answered")
-            .status(),
-        200
-    );
+    assert_eq!(browser(&authority).build().expect("a client").get(server.https("/")).send().await.expect("answered").status(), 200);
 }
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed_at_once() {
     catch_log();
-    let server = start(
-        greeting(),
-        Limits {
-            connections: 2,
-            ..Limits::default()
-        },
-    );
+    let server = start(greeting(), Limits { connections: 2, ..Limits::default() });
     let (mut first, mut second) = (dial(&server).await, dial(&server).await);
     get_and_stay(&mut first, "/", "hello").await;
     get_and_stay(&mut second, "/", "hello").await;
@@ -231,12 +138,7 @@ async fn one_connection_too_many_is_closed_at_once() {
     }
     get_and_stay(&mut first, "/", "hello").await;
     drop(second);
-    let answered = eventually(|| async {
-        get_over(dial(&server).await, "/")
-            .await
-            .ok()
-            .filter(|text| !text.is_empty())
-    });
+    let answered = eventually(|| async { get_over(dial(&server).await, "/").await.ok().filter(|text| !text.is_empty()) });
     assert!(answered.await.ends_with("hello"));
     assert_eq!(logged(&["Too many connections", "limit=2"]).len(), 1);
 }
@@ -266,11 +168,7 @@ async fn a_request_in_flight_is_finished_before_the_server_stops() {
     in_time(entered.notified()).await;
 
     let stopping = server.stop();
-    assert_eq!(
-        until_cut(&mut idle).await,
-        b"",
-        "an idle connection is closed at once"
-    );
+    assert_eq!(until_cut(&mut idle).await, b"", "an idle connection is closed at once");
     eventually(|| async { TcpStream::connect(address).await.err() }).await;
     assert!(!stopping.is_finished());
     leave.notify_one();
@@ -285,9 +183,7 @@ async fn the_same_over_http_2() {
     let folder = Folder::with("tls_server_config: {cert_file: server.crt, key_file: server.key}");
     folder.put(&authority.server());
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let config = folder
-        .load()
-        .unwrap_or_else(|error| panic!("{}", error.line()));
+    let config = folder.load().unwrap_or_else(|error| panic!("{}", error.line()));
     let server = Server::start(held(&entered, &leave), config, Limits::default());
     let client = browser(&authority).build().expect("a client");
     let asked = tokio::spawn(client.get(server.https("/held")).send());
@@ -303,18 +199,9 @@ async fn the_same_over_http_2() {
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_keep_the_server() {
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let server = start(
-        held(&entered, &leave),
-        Limits {
-            drain: SHORT,
-            ..Limits::default()
-        },
-    );
+    let server = start(held(&entered, &leave), Limits { drain: SHORT, ..Limits::default() });
     let asked = tokio::spawn(plain_browser().get(server.http("/held")).send());
     in_time(entered.notified()).await;
-    in_time(server.stop())
-        .await
-        .expect("no panic")
-        .expect("stopped");
+    in_time(server.stop()).await.expect("no panic").expect("stopped");
     assert!(in_time(asked).await.expect("no panic").is_err());
 }

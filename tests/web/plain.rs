@@ -27,17 +27,7 @@ async fn every_address_is_served() {
     assert!(bound[1].ip().is_loopback());
     for address in &bound {
         let url = format!("http://127.0.0.1:{}/", address.port());
-        assert_eq!(
-            plain_browser()
-                .get(url)
-                .send()
-                .await
-                .expect("answered")
-                .text()
-                .await
-                .expect("text"),
-            "hello"
-        );
+        assert_eq!(plain_browser().get(url).send().await.expect("answered").text().await.expect("text"), "hello");
     }
     drop(stop);
     in_time(served).await.expect("no panic").expect("served");
@@ -51,38 +41,22 @@ async fn no_host_means_both_families_where_there_is_ipv6() {
     assert_eq!(bound.is_ipv6(), ipv6, "{bound}");
     assert!(bound.ip().is_unspecified());
     assert!(std::net::TcpStream::connect(("127.0.0.1", bound.port())).is_ok());
-    assert_eq!(
-        std::net::TcpStream::connect(("::1", bound.port())).is_ok(),
-        ipv6
-    );
+    assert_eq!(std::net::TcpStream::connect(("::1", bound.port())).is_ok(), ipv6);
 
     if ipv6 {
-        let listeners =
-            Listeners::bind(&["[::1]:0".to_owned()], Limits::default()).expect("a free port");
+        let listeners = Listeners::bind(&["[::1]:0".to_owned()], Limits::default()).expect("a free port");
         let bound = listeners.local_addrs()[0];
         assert!(std::net::TcpStream::connect(bound).is_ok());
-        assert!(
-            std::net::TcpStream::connect(("127.0.0.1", bound.port())).is_err(),
-            "only what was asked for"
-        );
+        assert!(std::net::TcpStream::connect(("127.0.0.1", bound.port())).is_err(), "only what was asked for");
     }
 }
 
 #[tokio::test]
 async fn one_bad_address_is_an_error_that_names_it() {
-    for addresses in [
-        vec!["127.0.0.1:0", "localhost"],
-        vec!["192.0.2.1:0"],
-        vec!["no.such.host.invalid:80"],
-    ] {
+    for addresses in [vec!["127.0.0.1:0", "localhost"], vec!["192.0.2.1:0"], vec!["no.such.host.invalid:80"]] {
         let addresses: Vec<String> = addresses.into_iter().map(str::to_owned).collect();
-        let line = Listeners::bind(&addresses, Limits::default())
-            .expect_err("refused")
-            .line();
-        assert!(
-            line.contains(addresses.last().expect("one")) && !line.contains('\n'),
-            "{line}"
-        );
+        let line = Listeners::bind(&addresses, Limits::default()).expect_err("refused").line();
+        assert!(line.contains(addresses.last().expect("one")) && !line.contains('\n'), "{line}");
     }
     assert!(Listeners::bind(&[], Limits::default()).is_err());
 }
@@ -101,10 +75,7 @@ async fn routes_see_who_asks() {
 async fn a_head_without_measure_is_refused() {
     let server = open(greeting());
     let mut stream = TcpStream::connect(server.address).await.expect("connected");
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: test\r\nX-Long: ")
-        .await
-        .expect("sent");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nX-Long: ").await.expect("sent");
     let (mut reading, mut writing) = stream.split();
     let flood = async { while writing.write_all(&[b'a'; 4096]).await.is_ok() {} };
     let mut answer = [0; 12];
@@ -117,36 +88,18 @@ async fn a_head_without_measure_is_refused() {
     if read.await.is_ok() {
         assert_eq!(&answer, b"HTTP/1.1 431");
     } // else: cut while we were still writing
-    assert_eq!(
-        plain_browser()
-            .get(server.http("/"))
-            .send()
-            .await
-            .expect("answered")
-            .status(),
-        200
-    );
+    assert_eq!(plain_browser().get(server.http("/")).send().await.expect("answered").status(), 200);
 }
 
 #[tokio::test]
 async fn without_tls_http2_is_not_spoken() {
     let server = open(greeting());
     let mut stream = TcpStream::connect(server.address).await.expect("connected");
-    stream
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
-        .await
-        .expect("sent");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("sent");
     let answer = until_cut(&mut stream).await;
-    assert!(
-        answer.is_empty() || answer.starts_with(b"HTTP/1.1 "),
-        "{answer:?}"
-    );
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
 }
 
 fn open(app: Router) -> Server {
-    Server::start(
-        app,
-        WebConfig::load(None).expect("nothing to load"),
-        Limits::default(),
-    )
+    Server::start(app, WebConfig::load(None).expect("nothing to load"), Limits::default())
 }

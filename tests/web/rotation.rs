@@ -3,32 +3,20 @@
 use rustls::version::{TLS12, TLS13};
 
 use crate::basic_auth::hash;
-use crate::support::{
-    Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged, plain_browser,
-    tls_client,
-};
+use crate::support::{Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged, plain_browser, tls_client};
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
 /// The certificate a new connection meets.
 async fn presented(server: &Server, authority: &Authority) -> Vec<u8> {
-    let stream = connect(server.address, tls_client(authority, &[&TLS13], None))
-        .await
-        .expect("a handshake");
+    let stream = connect(server.address, tls_client(authority, &[&TLS13], None)).await.expect("a handshake");
     let certificate = stream.get_ref().1.peer_certificates().expect("a chain")[0].to_vec();
-    assert!(
-        get_over(stream, "/")
-            .await
-            .expect("answered")
-            .ends_with("hello")
-    );
+    assert!(get_over(stream, "/").await.expect("answered").ends_with("hello"));
     certificate
 }
 
 async fn status(server: &Server, user: &str, password: &str) -> u16 {
-    let request = plain_browser()
-        .get(server.http("/"))
-        .basic_auth(user, Some(password));
+    let request = plain_browser().get(server.http("/")).basic_auth(user, Some(password));
     request.send().await.expect("answered").status().as_u16()
 }
 
@@ -57,9 +45,7 @@ async fn a_new_certificate_is_shown_from_the_next_connection_on() {
 #[tokio::test]
 async fn a_certificate_behind_a_symbolic_link_is_followed() {
     let authority = Authority::new();
-    let folder = Folder::with(
-        "tls_server_config:\n  cert_file: data/server.crt\n  key_file: data/server.key\n",
-    );
+    let folder = Folder::with("tls_server_config:\n  cert_file: data/server.crt\n  key_file: data/server.key\n");
     let mut seen = Vec::new();
     let put = |version: &str| {
         std::fs::create_dir(folder.path(version)).expect("made");
@@ -83,21 +69,11 @@ async fn users_change_with_the_next_request() {
     let server = Server::of(&folder);
     assert_eq!(status(&server, "alice", "one").await, 200);
 
-    folder.write(
-        "web.yml",
-        &format!("basic_auth_users: {{alice: {}}}", hash("two")),
-    );
-    assert_eq!(
-        status(&server, "alice", "one").await,
-        401,
-        "what was proven before counts no more"
-    );
+    folder.write("web.yml", &format!("basic_auth_users: {{alice: {}}}", hash("two")));
+    assert_eq!(status(&server, "alice", "one").await, 401, "what was proven before counts no more");
     assert_eq!(status(&server, "alice", "two").await, 200);
 
-    folder.write(
-        "web.yml",
-        &format!("basic_auth_users: {{bob: {}}}", hash("two")),
-    );
+    folder.write("web.yml", &format!("basic_auth_users: {{bob: {}}}", hash("two")));
     assert_eq!(status(&server, "alice", "two").await, 401);
     assert_eq!(status(&server, "bob", "two").await, 200);
 }
@@ -106,21 +82,11 @@ async fn users_change_with_the_next_request() {
 async fn a_kept_connection_follows_too() {
     let folder = Folder::with("http_server_config: {headers: {X-Frame-Options: deny}}");
     let server = Server::of(&folder);
-    let client = reqwest::Client::builder()
-        .tls_certs_only([])
-        .no_proxy()
-        .build()
-        .expect("a client");
+    let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().expect("a client");
     for text in ["deny", "sameorigin"] {
-        folder.write(
-            "web.yml",
-            &format!("http_server_config: {{headers: {{X-Frame-Options: {text}}}}}"),
-        );
+        folder.write("web.yml", &format!("http_server_config: {{headers: {{X-Frame-Options: {text}}}}}"));
         let answer = client.get(server.http("/")).send().await.expect("answered");
-        assert_eq!(
-            answer.headers().get("X-Frame-Options").expect("a header"),
-            text
-        );
+        assert_eq!(answer.headers().get("X-Frame-Options").expect("a header"), text);
     }
 }
 
@@ -133,21 +99,13 @@ async fn a_broken_change_keeps_what_was_good_and_is_told_once() {
     let place = folder.path("web.yml").display().to_string();
     let told = |what: &str| logged(&[&place, what]).len();
 
-    for broken in [
-        "basic_auth_users: {alice: plain}",
-        "basic_auth_users: [",
-        "no_such_key: 1",
-    ] {
+    for broken in ["basic_auth_users: {alice: plain}", "basic_auth_users: [", "no_such_key: 1"] {
         folder.write("web.yml", broken);
         assert_eq!(status(&server, "alice", "one").await, 200, "{broken}");
         assert_eq!(status(&server, "alice", "plain").await, 401, "{broken}");
     }
     std::fs::remove_file(folder.path("web.yml")).expect("removed");
-    assert_eq!(
-        status(&server, "alice", "one").await,
-        200,
-        "without the file"
-    );
+    assert_eq!(status(&server, "alice", "one").await, 200, "without the file");
     assert_eq!((told("not good"), told("good again")), (1, 0));
 
     folder.write("web.yml", &good.replace("alice", "carol"));
@@ -159,11 +117,7 @@ async fn a_broken_change_keeps_what_was_good_and_is_told_once() {
     assert_eq!(status(&server, "carol", "one").await, 200);
     folder.write("web.yml", &good.replace("alice", "carol"));
     assert_eq!(status(&server, "carol", "one").await, 200);
-    assert_eq!(
-        (told("not good"), told("good again")),
-        (2, 2),
-        "a second episode"
-    );
+    assert_eq!((told("not good"), told("good again")), (2, 2), "a second episode");
 }
 
 #[tokio::test]
@@ -176,10 +130,7 @@ async fn a_certificate_without_its_key_waits_for_it() {
     let next = authority.server();
     folder.write("server.crt", &next.certificate);
     assert_eq!(presented(&server, &authority).await, first, "half rotated");
-    folder.write(
-        "server.crt",
-        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
-    );
+    folder.write("server.crt", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n");
     assert_eq!(presented(&server, &authority).await, first, "broken");
     folder.put(&next);
     assert_ne!(presented(&server, &authority).await, first);
@@ -188,20 +139,14 @@ async fn a_certificate_without_its_key_waits_for_it() {
 #[tokio::test]
 async fn a_new_authority_ends_the_trust_in_the_old_one() {
     let (authority, old, new) = (Authority::new(), Authority::new(), Authority::new());
-    let folder = Folder::with(&format!(
-        "{TLS}  client_ca_file: clients.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
-    ));
+    let folder = Folder::with(&format!("{TLS}  client_ca_file: clients.pem\n  client_auth_type: RequireAndVerifyClientCert\n"));
     folder.put(&authority.server());
     folder.write("clients.pem", &old.pem());
     let server = Server::of(&folder);
     // One client keeps its TLS sessions: a resumed one must not bring the old trust back.
     for version in [&TLS12, &TLS13] {
         folder.write("clients.pem", &old.pem());
-        let client = tls_client(
-            &authority,
-            &[version],
-            Some(&old.sign(vec![dns("prometheus")])),
-        );
+        let client = tls_client(&authority, &[version], Some(&old.sign(vec![dns("prometheus")])));
         let ask = || async {
             let stream = connect(server.address, client.clone()).await?;
             get_over(stream, "/").await
@@ -228,16 +173,9 @@ async fn no_change_takes_protection_away() {
     let place = folder.path("web.yml").display().to_string();
     let ask = |name: &'static str, password: &'static str| {
         let pair = authority.sign(vec![dns(name)]);
-        let identity =
-            reqwest::Identity::from_pem(format!("{}{}", pair.key, pair.certificate).as_bytes())
-                .expect("one");
-        let client = browser(&authority)
-            .identity(identity)
-            .build()
-            .expect("a client");
-        let request = client
-            .get(server.https("/"))
-            .basic_auth("alice", Some(password));
+        let identity = reqwest::Identity::from_pem(format!("{}{}", pair.key, pair.certificate).as_bytes()).expect("one");
+        let client = browser(&authority).identity(identity).build().expect("a client");
+        let request = client.get(server.https("/")).basic_auth("alice", Some(password));
         async move { request.send().await.map(|answer| answer.status().as_u16()) }
     };
     let weaker = clients.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven");
@@ -251,29 +189,15 @@ async fn no_change_takes_protection_away() {
         format!("{TLS}{weaker}{names}{users}"),
     ] {
         folder.write("web.yml", &open);
-        assert_eq!(
-            ask("prometheus", "one").await.expect("answered"),
-            200,
-            "{open}"
-        );
-        assert_eq!(
-            ask("prometheus", "wrong").await.expect("answered"),
-            401,
-            "{open}"
-        );
+        assert_eq!(ask("prometheus", "one").await.expect("answered"), 200, "{open}");
+        assert_eq!(ask("prometheus", "wrong").await.expect("answered"), 401, "{open}");
         assert!(ask("grafana", "one").await.is_err(), "{open}");
     }
     let told = logged(&[&place, "not good"]);
-    assert!(
-        told.len() == 1 && told[0].contains("tls_server_config") && told[0].contains("restart"),
-        "{told:?}"
-    );
+    assert!(told.len() == 1 && told[0].contains("tls_server_config") && told[0].contains("restart"), "{told:?}");
 
     // Another list of names is no loss of protection.
-    folder.write(
-        "web.yml",
-        &format!("{TLS}{clients}  client_allowed_sans: [grafana]\n{users}"),
-    );
+    folder.write("web.yml", &format!("{TLS}{clients}  client_allowed_sans: [grafana]\n{users}"));
     assert_eq!(ask("grafana", "one").await.expect("answered"), 200);
     assert!(ask("prometheus", "one").await.is_err());
 }
@@ -284,44 +208,11 @@ async fn protection_can_be_added() {
     let folder = Folder::with("");
     folder.put(&authority.server());
     let server = Server::of(&folder);
-    assert_eq!(
-        plain_browser()
-            .get(server.http("/"))
-            .send()
-            .await
-            .expect("answered")
-            .status(),
-        200
-    );
-    folder.write(
-        "web.yml",
-        &format!("{TLS}basic_auth_users: {{alice: {}}}\n", hash("one")),
-    );
-    assert_eq!(
-        plain_browser()
-            .get(server.http("/"))
-            .send()
-            .await
-            .expect("answered")
-            .status(),
-        400,
-        "now HTTPS"
-    );
+    assert_eq!(plain_browser().get(server.http("/")).send().await.expect("answered").status(), 200);
+    folder.write("web.yml", &format!("{TLS}basic_auth_users: {{alice: {}}}\n", hash("one")));
+    assert_eq!(plain_browser().get(server.http("/")).send().await.expect("answered").status(), 400, "now HTTPS");
     let client = browser(&authority).build().expect("a client");
-    assert_eq!(
-        client
-            .get(server.https("/"))
-            .send()
-            .await
-            .expect("answered")
-            .status(),
-        401
-    );
-    let answer = client
-        .get(server.https("/"))
-        .basic_auth("alice", Some("one"))
-        .send()
-        .await
-        .expect("answered");
+    assert_eq!(client.get(server.https("/")).send().await.expect("answered").status(), 401);
+    let answer = client.get(server.https("/")).basic_auth("alice", Some("one")).send().await.expect("answered");
     assert_eq!(answer.status(), 200);
 }

@@ -42,22 +42,12 @@ impl Server {
         let task = tokio::spawn(serve(listeners, app, config, async {
             let _ = stopped.await;
         }));
-        Self {
-            address,
-            stop,
-            task,
-        }
+        Self { address, stop, task }
     }
 
     /// The usual one: a greeting, the web configuration of `folder`, the usual limits.
     pub(crate) fn of(folder: &Folder) -> Self {
-        Self::start(
-            greeting(),
-            folder
-                .load()
-                .unwrap_or_else(|error| panic!("{}", error.line())),
-            Limits::default(),
-        )
+        Self::start(greeting(), folder.load().unwrap_or_else(|error| panic!("{}", error.line())), Limits::default())
     }
 
     pub(crate) fn http(&self, path: &str) -> String {
@@ -115,19 +105,13 @@ impl Folder {
 
     /// The error of loading a file that is not there.
     pub(crate) fn error_of_missing(&self) -> String {
-        WebConfig::load(Some(&self.path("missing.yml")))
-            .err()
-            .expect("an error")
-            .line()
+        WebConfig::load(Some(&self.path("missing.yml"))).err().expect("an error").line()
     }
 
     /// The error of loading `web.yml`, in one line.
     pub(crate) fn error(&self) -> String {
         match self.load() {
-            Ok(_) => panic!(
-                "{} is accepted",
-                std::fs::read_to_string(self.path("web.yml")).expect("read")
-            ),
+            Ok(_) => panic!("{} is accepted", std::fs::read_to_string(self.path("web.yml")).expect("read")),
             Err(error) => error.line(),
         }
     }
@@ -146,13 +130,8 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test authority");
-        Self(
-            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"))
-                .expect("an authority"),
-        )
+        params.distinguished_name.push(DnType::CommonName, "test authority");
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority"))
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -161,9 +140,7 @@ impl Authority {
 
     /// For a server on loopback.
     pub(crate) fn server(&self) -> Pair {
-        self.sign(vec![SanType::IpAddress(
-            "127.0.0.1".parse().expect("an address"),
-        )])
+        self.sign(vec![SanType::IpAddress("127.0.0.1".parse().expect("an address"))])
     }
 
     /// For whatever the names say.
@@ -171,14 +148,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
         let key = KeyPair::generate().expect("a key");
-        let certificate = params
-            .signed_by(&key, &self.0)
-            .expect("a certificate")
-            .pem();
-        Pair {
-            certificate,
-            key: key.serialize_pem(),
-        }
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate").pem();
+        Pair { certificate, key: key.serialize_pem() }
     }
 }
 
@@ -190,25 +161,14 @@ pub(crate) fn dns(name: &str) -> SanType {
 /// A client that trusts this authority only, keeps no connection and asks no proxy.
 pub(crate) fn browser(authority: &Authority) -> reqwest::ClientBuilder {
     install_ring();
-    let trusted =
-        reqwest::Certificate::from_pem(authority.pem().as_bytes()).expect("a certificate");
-    reqwest::Client::builder()
-        .tls_certs_only([trusted])
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .timeout(STUCK)
+    let trusted = reqwest::Certificate::from_pem(authority.pem().as_bytes()).expect("a certificate");
+    reqwest::Client::builder().tls_certs_only([trusted]).no_proxy().pool_max_idle_per_host(0).timeout(STUCK)
 }
 
 /// A client for plain HTTP.
 pub(crate) fn plain_browser() -> reqwest::Client {
     install_ring();
-    reqwest::Client::builder()
-        .tls_certs_only([])
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .timeout(STUCK)
-        .build()
-        .expect("a client")
+    reqwest::Client::builder().tls_certs_only([]).no_proxy().pool_max_idle_per_host(0).timeout(STUCK).build().expect("a client")
 }
 
 /// Reqwest is built without a provider of its own. (The server never needs this: it is given ring by name.)
@@ -219,41 +179,27 @@ fn install_ring() {
 /// Trust in this authority only.
 pub(crate) fn trusting(authority: &Authority) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM"))
-        .expect("a root");
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM")).expect("a root");
     roots
 }
 
 /// A TLS client of these versions, for what reqwest does not show.
-pub(crate) fn tls_client(
-    authority: &Authority,
-    versions: &[&'static SupportedProtocolVersion],
-    identity: Option<&Pair>,
-) -> ClientConfig {
+pub(crate) fn tls_client(authority: &Authority, versions: &[&'static SupportedProtocolVersion], identity: Option<&Pair>) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .expect("versions");
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
     let builder = builder.with_root_certificates(trusting(authority));
     match identity {
         None => builder.with_no_client_auth(),
         Some(pair) => {
-            let certificate =
-                CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
+            let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
             let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
-            builder
-                .with_client_auth_cert(vec![certificate], key)
-                .expect("an identity")
+            builder.with_client_auth_cert(vec![certificate], key).expect("an identity")
         }
     }
 }
 
 /// A TLS connection to the server.
-pub(crate) async fn connect(
-    address: SocketAddr,
-    config: ClientConfig,
-) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(address: SocketAddr, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::from(address.ip());
     in_time(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
@@ -273,17 +219,10 @@ where
 
 /// The first answer with a body of `length` bytes on a connection that stays open.
 pub(crate) async fn get_and_stay(stream: &mut TcpStream, path: &str, body: &str) {
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())
-        .await
-        .expect("sent");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
     while !answer.ends_with(body.as_bytes()) {
-        assert_ne!(
-            in_time(stream.read_buf(&mut answer)).await.expect("read"),
-            0,
-            "the server left: {answer:?}"
-        );
+        assert_ne!(in_time(stream.read_buf(&mut answer)).await.expect("read"), 0, "the server left: {answer:?}");
     }
 }
 
@@ -316,10 +255,7 @@ pub(crate) async fn eventually<T, W: Future<Output = Option<T>>>(work: impl Fn()
 pub(crate) fn logged(parts: &[&str]) -> Vec<String> {
     let text = LOG.lock().expect("the log").clone();
     let text = String::from_utf8(text).expect("UTF-8");
-    text.lines()
-        .filter(|line| parts.iter().all(|part| line.contains(part)))
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned).collect()
 }
 
 /// Catches everything Chaoscope logs, at any level, from now on.
@@ -330,11 +266,7 @@ pub(crate) fn catch_log() {
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 static CATCHING: LazyLock<()> = LazyLock::new(|| {
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("chaoscope=trace")
-        .with_ansi(false)
-        .with_writer(|| Log)
-        .finish();
+    let subscriber = tracing_subscriber::fmt().with_env_filter("chaoscope=trace").with_ansi(false).with_writer(|| Log).finish();
     tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
 });
 

@@ -4,10 +4,7 @@ use rcgen::SanType;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, NamedGroup, ProtocolVersion};
 
-use crate::support::{
-    Authority, Folder, Pair, Server, browser, connect, dns, get_over, plain_browser, tls_client,
-    trusting,
-};
+use crate::support::{Authority, Folder, Pair, Server, browser, connect, dns, get_over, plain_browser, tls_client, trusting};
 
 const FILES: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
@@ -24,28 +21,12 @@ fn server(authority: &Authority, more: &str) -> (Folder, Server) {
 async fn tls_1_2_and_1_3_are_spoken_and_http_2_by_default() {
     let authority = Authority::new();
     let (_folder, server) = server(&authority, "");
-    for (version, expected) in [
-        (&TLS12, ProtocolVersion::TLSv1_2),
-        (&TLS13, ProtocolVersion::TLSv1_3),
-    ] {
-        let stream = connect(server.address, tls_client(&authority, &[version], None))
-            .await
-            .expect("a handshake");
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let stream = connect(server.address, tls_client(&authority, &[version], None)).await.expect("a handshake");
         assert_eq!(stream.get_ref().1.protocol_version(), Some(expected));
-        assert!(
-            get_over(stream, "/")
-                .await
-                .expect("answered")
-                .ends_with("hello")
-        );
+        assert!(get_over(stream, "/").await.expect("answered").ends_with("hello"));
     }
-    let answer = browser(&authority)
-        .build()
-        .expect("a client")
-        .get(server.https("/"))
-        .send()
-        .await
-        .expect("answered");
+    let answer = browser(&authority).build().expect("a client").get(server.https("/")).send().await.expect("answered");
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
     assert_eq!(answer.text().await.expect("text"), "hello");
     let http1 = browser(&authority).http1_only().build().expect("a client");
@@ -57,36 +38,17 @@ async fn tls_1_2_and_1_3_are_spoken_and_http_2_by_default() {
 async fn http_2_can_be_switched_off() {
     let authority = Authority::new();
     let (_folder, server) = server(&authority, "http_server_config:\n  http2: false\n");
-    let answer = browser(&authority)
-        .build()
-        .expect("a client")
-        .get(server.https("/"))
-        .send()
-        .await
-        .expect("answered");
+    let answer = browser(&authority).build().expect("a client").get(server.https("/")).send().await.expect("answered");
     assert_eq!(answer.version(), reqwest::Version::HTTP_11);
 }
 
 #[tokio::test]
 async fn versions_outside_the_range_are_refused() {
     let authority = Authority::new();
-    for (range, refused, spoken) in [
-        ("min_version: TLS13", &TLS12, &TLS13),
-        ("max_version: TLS12", &TLS13, &TLS12),
-    ] {
+    for (range, refused, spoken) in [("min_version: TLS13", &TLS12, &TLS13), ("max_version: TLS12", &TLS13, &TLS12)] {
         let (_folder, server) = server(&authority, &format!("  {range}\n"));
-        assert!(
-            connect(server.address, tls_client(&authority, &[refused], None))
-                .await
-                .is_err(),
-            "{range}"
-        );
-        assert!(
-            connect(server.address, tls_client(&authority, &[spoken], None))
-                .await
-                .is_ok(),
-            "{range}"
-        );
+        assert!(connect(server.address, tls_client(&authority, &[refused], None)).await.is_err(), "{range}");
+        assert!(connect(server.address, tls_client(&authority, &[spoken], None)).await.is_ok(), "{range}");
     }
 }
 
@@ -98,33 +60,18 @@ async fn ciphers_and_curves_are_those_listed_in_the_servers_order() {
     for (prefer_servers, expected) in [("true", "CHACHA20"), ("false", "AES_128")] {
         let more = format!("{SUITES}  prefer_server_cipher_suites: {prefer_servers}\n");
         let (_folder, server) = server(&authority, &more);
-        let stream = connect(server.address, preferring_aes_128(&authority))
-            .await
-            .expect("a handshake");
+        let stream = connect(server.address, preferring_aes_128(&authority)).await.expect("a handshake");
         let connection = stream.get_ref().1;
-        let suite = connection
-            .negotiated_cipher_suite()
-            .expect("a suite")
-            .suite();
-        assert!(
-            format!("{suite:?}").contains(expected),
-            "{suite:?} with {prefer_servers}"
-        );
-        assert_eq!(
-            connection
-                .negotiated_key_exchange_group()
-                .map(rustls::crypto::SupportedKxGroup::name),
-            Some(NamedGroup::secp384r1)
-        );
+        let suite = connection.negotiated_cipher_suite().expect("a suite").suite();
+        assert!(format!("{suite:?}").contains(expected), "{suite:?} with {prefer_servers}");
+        assert_eq!(connection.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name), Some(NamedGroup::secp384r1));
     }
 }
 
 /// A TLS 1.2 client whose first wish is AES 128.
 fn preferring_aes_128(authority: &Authority) -> ClientConfig {
     let mut provider = rustls::crypto::ring::default_provider();
-    provider
-        .cipher_suites
-        .sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
+    provider.cipher_suites.sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
     ClientConfig::builder_with_provider(provider.into())
         .with_protocol_versions(&[&TLS12])
         .expect("versions")
@@ -145,16 +92,7 @@ async fn pem_texts_may_stand_in_the_file() {
     ));
     let server = Server::of(&folder);
     assert!(asks(&server, &authority, None).await.is_err());
-    assert_eq!(
-        asks(
-            &server,
-            &authority,
-            Some(&authority.sign(vec![dns("anybody")]))
-        )
-        .await
-        .expect("answered"),
-        200
-    );
+    assert_eq!(asks(&server, &authority, Some(&authority.sign(vec![dns("anybody")]))).await.expect("answered"), 200);
 }
 
 #[tokio::test]
@@ -163,40 +101,12 @@ async fn client_certificates_are_verified_where_required() {
     let more = "  client_ca_file: clients.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
     let (_folder, server) = server(&authority, more);
     assert!(asks(&server, &authority, None).await.is_err(), "none");
-    assert!(
-        asks(
-            &server,
-            &authority,
-            Some(&stranger.sign(vec![dns("prometheus")]))
-        )
-        .await
-        .is_err(),
-        "a stranger's"
-    );
-    assert_eq!(
-        asks(
-            &server,
-            &authority,
-            Some(&authority.sign(vec![dns("prometheus")]))
-        )
-        .await
-        .expect("answered"),
-        200
-    );
+    assert!(asks(&server, &authority, Some(&stranger.sign(vec![dns("prometheus")]))).await.is_err(), "a stranger's");
+    assert_eq!(asks(&server, &authority, Some(&authority.sign(vec![dns("prometheus")]))).await.expect("answered"), 200);
     for version in [&TLS12, &TLS13] {
         let known = authority.sign(vec![dns("prometheus")]);
-        let stream = connect(
-            server.address,
-            tls_client(&authority, &[version], Some(&known)),
-        )
-        .await
-        .expect("a handshake");
-        assert!(
-            get_over(stream, "/")
-                .await
-                .expect("answered")
-                .ends_with("hello")
-        );
+        let stream = connect(server.address, tls_client(&authority, &[version], Some(&known))).await.expect("a handshake");
+        assert!(get_over(stream, "/").await.expect("answered").ends_with("hello"));
     }
 }
 
@@ -205,26 +115,10 @@ async fn client_certificates_are_verified_if_given() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let more = "  client_ca_file: clients.pem\n  client_auth_type: VerifyClientCertIfGiven\n";
     let (_folder, server) = server(&authority, more);
-    assert_eq!(
-        asks(&server, &authority, None).await.expect("answered"),
-        200
-    );
-    assert_eq!(
-        asks(
-            &server,
-            &authority,
-            Some(&authority.sign(vec![dns("prometheus")]))
-        )
-        .await
-        .expect("answered"),
-        200
-    );
+    assert_eq!(asks(&server, &authority, None).await.expect("answered"), 200);
+    assert_eq!(asks(&server, &authority, Some(&authority.sign(vec![dns("prometheus")]))).await.expect("answered"), 200);
     // Told whom the server trusts, a polite client keeps a stranger's certificate to itself; this one insists.
-    let insisting = tls_client(
-        &authority,
-        &[&TLS13],
-        Some(&stranger.sign(vec![dns("prometheus")])),
-    );
+    let insisting = tls_client(&authority, &[&TLS13], Some(&stranger.sign(vec![dns("prometheus")])));
     let refused = match connect(server.address, insisting).await {
         Ok(stream) => get_over(stream, "/").await,
         Err(error) => Err(error),
@@ -252,12 +146,7 @@ async fn a_listed_name_is_needed_of_whatever_kind() {
     }
     for names in [vec![], vec![dns("grafana.example")], vec![dns("*.example")]] {
         let what = format!("{names:?}");
-        assert!(
-            asks(&server, &authority, Some(&authority.sign(names)))
-                .await
-                .is_err(),
-            "{what}"
-        );
+        assert!(asks(&server, &authority, Some(&authority.sign(names))).await.is_err(), "{what}");
     }
 }
 
@@ -265,31 +154,18 @@ async fn a_listed_name_is_needed_of_whatever_kind() {
 async fn plain_http_on_an_https_port_is_told_so() {
     let authority = Authority::new();
     let (_folder, server) = server(&authority, "");
-    let answer = plain_browser()
-        .get(server.http("/"))
-        .send()
-        .await
-        .expect("answered");
+    let answer = plain_browser().get(server.http("/")).send().await.expect("answered");
     assert_eq!(answer.status(), 400);
     assert!(answer.text().await.expect("text").contains("https://"));
 }
 
 /// The status of `/`, or why there is none.
-async fn asks(
-    server: &Server,
-    authority: &Authority,
-    identity: Option<&Pair>,
-) -> reqwest::Result<u16> {
+async fn asks(server: &Server, authority: &Authority, identity: Option<&Pair>) -> reqwest::Result<u16> {
     let mut client = browser(authority);
     if let Some(pair) = identity {
         let pem = format!("{}{}", pair.key, pair.certificate);
         client = client.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
     }
-    let answer = client
-        .build()
-        .expect("a client")
-        .get(server.https("/"))
-        .send()
-        .await?;
+    let answer = client.build().expect("a client").get(server.https("/")).send().await?;
     Ok(answer.status().as_u16())
 }

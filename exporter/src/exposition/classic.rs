@@ -1,7 +1,7 @@
-//! OpenMetrics to the classic text format 0.0.4, line by line as it is written.
+//! `OpenMetrics` to the classic text format 0.0.4, line by line as it is written.
 //!
 //! What differs for the families Chaoscope writes: a counter's `# HELP` and `# TYPE` lines carry the sample's name with `_total`, there
-//! are no `# UNIT` lines and no `# EOF`. Source: prometheus/docs, "Exposition formats", and the OpenMetrics 1.0 specification.
+//! are no `# UNIT` lines and no `# EOF`. Source: prometheus/docs, "Exposition formats", and the `OpenMetrics` 1.0 specification.
 
 use std::fmt::{self, Write};
 

@@ -5,7 +5,7 @@
 pub enum Format {
     /// Text format 0.0.4, the default.
     Classic,
-    /// OpenMetrics 1.0 text.
+    /// `OpenMetrics` 1.0 text.
     OpenMetrics,
 }
 
@@ -18,7 +18,7 @@ impl Format {
         }
     }
 
-    /// The best format for an `Accept` header: the highest q wins, OpenMetrics at equal q when it is named; nothing that fits gives the
+    /// The best format for an `Accept` header: the highest q wins, `OpenMetrics` at equal q when it is named; nothing that fits gives the
     /// classic format, as every exporter does.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let Some(accept) = accept else { return Self::Classic };
@@ -75,7 +75,13 @@ fn ranges(header: &str) -> impl Iterator<Item = Range<'_>> {
 
 /// A q value; what is not one counts as 0.
 fn thousandths(value: &str) -> u16 {
-    value.parse::<f32>().ok().filter(|quality| (0.0..=1.0).contains(quality)).map_or(0, |quality| (quality * 1000.0) as u16)
+    match value.split_once('.').unwrap_or((value, "")) {
+        ("1", zeros) if zeros.bytes().all(|digit| digit == b'0') => 1000,
+        ("0", digits) if digits.len() <= 3 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            format!("{digits:0<3}").parse().unwrap_or(0)
+        }
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

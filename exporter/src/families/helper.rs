@@ -2,7 +2,7 @@
 //!
 //! A `tproxy` stays alive and idle after recovery; `tproxy_proxy` is the process that changes traffic.
 
-use super::{extended, target};
+use super::{extended, target_of};
 use crate::exposition::Exposition;
 use crate::scrape::{Family, World};
 use std::collections::BTreeMap;
@@ -12,13 +12,12 @@ pub(super) struct Helper;
 
 impl Family for Helper {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
+        let Ok(seen) = &world.sweep else { return Ok(()) };
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-        for (pod, helper) in world.sweep.iter().flat_map(|seen| &seen.sweep.helpers) {
-            *counts.entry((pod, helper.kind)).or_default() += 1;
+        for (pod, helper) in &seen.sweep.helpers {
+            let labels = extended(&target_of(&seen.sweep, pod.as_ref()), [("kind", helper.kind.as_str().into())]);
+            *counts.entry(labels).or_default() += 1;
         }
-        let samples = counts
-            .into_iter()
-            .map(|((pod, kind), count)| (extended(&target(pod.as_ref(), String::new()), [("kind", kind.as_str().into())]), count));
-        out.gauge("chaoscope_helper_processes", "Processes that a chaos tool runs for a pod.", samples)
+        out.gauge("chaoscope_helper_processes", "Processes that a chaos tool runs for a pod.", counts)
     }
 }

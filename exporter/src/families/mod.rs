@@ -18,7 +18,8 @@ mod qdisc;
 mod tbf;
 
 use crate::exposition::Labels;
-use crate::node::sweeper::Observed;
+use crate::node::namespaces::Namespace;
+use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::Qdisc;
 use crate::node::visit::Reading;
 use crate::scrape::{Family, World};
@@ -81,6 +82,13 @@ impl<'a> Shown<'a> {
 fn target(pod: Option<&Pod>, netns: String) -> Labels<'_> {
     let text = |of: fn(&Pod) -> &String| pod.map_or(Cow::from(""), |pod| Cow::from(of(pod).as_str()));
     vec![("namespace", text(|pod| &pod.namespace)), ("pod", text(|pod| &pod.name)), ("netns", netns.into())]
+}
+
+/// The labels of a pod that processes or mounts told of: those of its namespace, where there is one.
+fn target_of<'a>(sweep: &'a Sweep, pod: Option<&'a Pod>) -> Labels<'a> {
+    let home = sweep.namespaces.iter().map(|observed| &observed.namespace).find(|namespace| pod.is_some() && namespace.pod.as_ref() == pod);
+    let nameless = || pod.filter(|pod| !pod.is_named()).map_or_else(String::new, |pod| pod.uid.clone());
+    target(pod, home.map_or_else(nameless, Namespace::label))
 }
 
 /// More labels behind the first ones.

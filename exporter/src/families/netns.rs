@@ -3,7 +3,7 @@
 use super::{extended, shown};
 use crate::exposition::{Exposition, Labels};
 use crate::node::error::REASONS;
-use crate::node::sweeper::{Fate, Skip, Sweep};
+use crate::node::sweep::{Fate, Skip, Sweep};
 use crate::node::visit::SOURCES;
 use crate::scrape::{Family, World};
 use std::collections::BTreeMap;

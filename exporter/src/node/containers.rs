@@ -82,12 +82,11 @@ impl Containers {
 
     /// Lists the running containers. `None` without a runtime.
     pub async fn read(&self, until: Instant) -> Option<Result<Roster, RuntimeError>> {
-        let runtime = match self.runtime.get() {
-            Some(runtime) => runtime,
-            None => {
-                let found = (self.find)()?;
-                self.runtime.get_or_init(|| found)
-            }
+        let runtime = if let Some(runtime) = self.runtime.get() {
+            runtime
+        } else {
+            let found = (self.find)()?;
+            self.runtime.get_or_init(|| found)
         };
         let listed = match runtime.list(until).await {
             Ok(listed) => listed,

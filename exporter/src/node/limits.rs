@@ -5,7 +5,7 @@ use super::error::ReadError;
 use super::mounts::MountError;
 use super::processes::{ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweeper::{Fate, Observed, Skip};
+use super::sweep::{Fate, Observed, Skip};
 use rustix::thread::{CapabilitySet, capabilities as own};
 use serde::Serialize;
 use std::collections::BTreeMap;

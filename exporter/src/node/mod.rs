@@ -22,3 +22,4 @@ pub mod sweep;
 pub mod sweeper;
 pub mod tc;
 pub mod visit;
+pub mod visits;

@@ -45,23 +45,23 @@ impl Modules {
 fn built_in() -> [bool; 3] {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     if let Ok(list) = File::open(Path::new("/lib/modules").join(release).join("modules.builtin")) {
-        return search(list, KNOWN.map(|(module, _)| format!("/{module}.ko\n")));
+        return search(list, &KNOWN.map(|(module, _)| format!("/{module}.ko\n")));
     }
     match File::open("/proc/kallsyms") {
         // "address type symbol", and for a loaded module "\t[module]" after it.
-        Ok(symbols) => search(symbols, KNOWN.map(|(_, symbol)| format!(" {symbol}\n"))),
+        Ok(symbols) => search(symbols, &KNOWN.map(|(_, symbol)| format!(" {symbol}\n"))),
         // Nothing can be told apart, so everything is asked: better a module loaded than a fault not seen.
         Err(_) => [true; 3],
     }
 }
 
 /// Which of the endings some line has.
-fn search(file: File, endings: [String; 3]) -> [bool; 3] {
+fn search(file: File, endings: &[String; 3]) -> [bool; 3] {
     let mut out = [false; 3];
     let mut reader = BufReader::with_capacity(1 << 16, file.take(LIMIT));
     let mut line = Vec::new();
     while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) && out != [true; 3] {
-        for (seen, ending) in out.iter_mut().zip(&endings) {
+        for (seen, ending) in out.iter_mut().zip(endings) {
             *seen |= line.ends_with(ending.as_bytes());
         }
         line.clear();
@@ -83,7 +83,7 @@ mod tests {
         )
         .unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let found = search(file, KNOWN.map(|(_, symbol)| format!(" {symbol}\n")));
+        let found = search(file, &KNOWN.map(|(_, symbol)| format!(" {symbol}\n")));
         assert_eq!(found, [true, false, false]);
     }
 }

@@ -6,7 +6,7 @@
 use super::containers::Container;
 use super::netns::{self, NsId};
 use super::processes::ProcessTable;
-use super::sweep::Place;
+use super::visits::Place;
 use chaoscope_model::Pod;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -133,7 +133,9 @@ pub fn group(sources: Sources<'_>) -> Vec<Namespace> {
         (host.host, host.pod) = (true, None);
     }
     let mut out: Vec<Namespace> = found.into_values().collect();
-    out.iter_mut().for_each(|namespace| namespace.containers.sort());
+    for namespace in &mut out {
+        namespace.containers.sort();
+    }
     out.sort_by_cached_key(|namespace| (namespace.pod.is_none(), namespace.title(), namespace.inode));
     out
 }

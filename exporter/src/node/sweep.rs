@@ -1,81 +1,116 @@
-//! Visits many namespaces on a few dedicated threads.
+//! What one sweep saw: plain values, made by [`super::sweeper`] and read by verdicts, families and pages.
 //!
-//! Threads are started for each sweep and end with it: a parked thread would pin the last namespace it was in, even without a file
-//! descriptor. They look at the deadline between visits; what was not reached is reported as such, not as empty.
+//! To add something a sweep sees: a field of [`Sweep`].
 
 use super::error::ReadError;
-use super::netns::NsId;
-use super::visit::{Plan, Reading, Visitor};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use super::limits::Limitation;
+use super::mounts::ResolvConf;
+use super::namespaces::Namespace;
+use super::processes::Helper;
+use super::visit::Reading;
+use crate::exposition::Distribution;
+use chaoscope_model::Pod;
+use serde::Serialize;
+use std::time::Duration;
 
-/// A namespace to visit, and the ways in.
+/// What one sweep saw.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// Which namespace must be found there.
-    pub id: NsId,
-    /// Files that stand for it, such as `/proc/PID/ns/net` of several processes: the first that still leads there is used.
-    pub paths: Vec<PathBuf>,
-}
-
-/// What became of one place.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// What was read, or why it could not be entered.
-    pub reading: Result<Reading, ReadError>,
-    /// How long the stay took.
+pub struct Sweep {
+    /// When it began.
+    pub at: jiff::Timestamp,
+    /// How long it took.
     pub took: Duration,
+    /// Which runtime was asked; empty without one.
+    pub runtime: String,
+    /// How each part went.
+    pub parts: Vec<Part>,
+    /// Every namespace found, with what became of it.
+    pub namespaces: Vec<Observed>,
+    /// Helper processes of chaos tools, with the pod they act on where it is known.
+    pub helpers: Vec<(Option<Pod>, Helper)>,
+    /// What chaos did to containers' files; containers without any are left out.
+    pub mounts: Vec<Files>,
+    /// What could not be seen, and what would show it.
+    pub limitations: Vec<Limitation>,
+    /// How long visits took, over all sweeps of this process.
+    pub durations: Distribution,
 }
 
-/// Below this number of places one thread is faster than starting a second.
-const ALONE: usize = 8;
+/// What chaos did to one container's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Files {
+    /// The pod, where it is known.
+    pub pod: Option<Pod>,
+    /// The container's name, else its id.
+    pub container: String,
+    /// Volumes toda is mounted over.
+    pub toda: Vec<String>,
+    /// What became of its `resolv.conf`; absent where it could not be looked at.
+    pub resolv_conf: Option<ResolvConf>,
+}
 
-/// Visits every place once. The answer has one element for each place, in order; `None` when the deadline came first.
-pub fn visit_all(places: &[Place], threads: usize, plan: Plan, until: Instant) -> Vec<Option<Visit>> {
-    let next = AtomicUsize::new(0);
-    let threads = if places.len() < ALONE { 1 } else { threads.clamp(1, places.len()) };
-    let mut visits: Vec<Option<Visit>> = Vec::new();
-    visits.resize_with(places.len(), || None);
-    thread::scope(|scope| {
-        let work = || travel(places, &next, plan, until);
-        let travellers: Vec<_> =
-            (0..threads).filter_map(|_| thread::Builder::new().name("sweep".to_owned()).spawn_scoped(scope, work).ok()).collect();
-        for traveller in travellers {
-            for (at, visit) in traveller.join().unwrap_or_else(|_| Vec::new()) {
-                visits[at] = Some(visit);
-            }
+/// A part of a sweep that can fail on its own.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// `runtime`, `processes`, `namespaces` or `mounts`.
+    pub source: &'static str,
+    /// How long it took.
+    pub took: Duration,
+    /// Why it gave nothing.
+    pub failure: Option<String>,
+}
+
+/// A namespace and what became of it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Which one.
+    pub namespace: Namespace,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a namespace in a sweep.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It was entered and read, each source with a result of its own.
+    Read(Box<Reading>, Duration),
+    /// It could not be entered.
+    Failed(ReadError),
+    /// It was left out.
+    Skipped(Skip),
+}
+
+/// Why a namespace was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// It is the host's own.
+    HostNetwork,
+    /// The deadline came first.
+    Deadline,
+    /// It was gone when its turn came.
+    Gone,
+}
+
+impl Skip {
+    /// All reasons, for the label `reason`.
+    pub const ALL: [Self; 3] = [Self::HostNetwork, Self::Deadline, Self::Gone];
+
+    /// The `reason` label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostNetwork => "host_network",
+            Self::Deadline => "deadline",
+            Self::Gone => "gone",
         }
-    });
-    visits
-}
-
-/// One thread: takes the next place until there is none or time is up.
-fn travel(places: &[Place], next: &AtomicUsize, plan: Plan, until: Instant) -> Vec<(usize, Visit)> {
-    let mut visitor = Visitor::new(plan);
-    let mut done = Vec::new();
-    while Instant::now() < until {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(place) = places.get(at) else { break };
-        let start = Instant::now();
-        let reading = match &mut visitor {
-            Ok(visitor) => enter(visitor, place),
-            Err(error) => Err(error.clone()),
-        };
-        done.push((at, Visit { reading, took: start.elapsed() }));
     }
-    done
 }
 
-/// Tries the ways in, one after the other, as long as they turn out to be gone.
-fn enter(visitor: &mut Visitor, place: &Place) -> Result<Reading, ReadError> {
-    let mut last = ReadError::Gone { call: "open namespace", errno: rustix::io::Errno::NOENT };
-    for path in &place.paths {
-        match visitor.visit(path, place.id) {
-            Err(error @ ReadError::Gone { .. }) => last = error,
-            outcome => return outcome,
+impl Observed {
+    /// What was read, if it was.
+    pub fn reading(&self) -> Option<&Reading> {
+        match &self.fate {
+            Fate::Read(reading, _) => Some(reading),
+            _ => None,
         }
     }
-    Err(last)
 }

@@ -12,12 +12,12 @@ use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweep::{Visit, visit_all};
-use super::visit::{Plan, Reading};
+use super::sweep::{Fate, Files, Observed, Part, Skip, Sweep};
+use super::visit::Plan;
+use super::visits::{Visit, visit_all};
 use crate::exposition::Distribution;
 use crate::source::{Error, Shared, Source, blocking};
 use chaoscope_model::Pod;
-use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,108 +38,6 @@ pub struct Config {
     pub host_network: bool,
     /// Whether set members are listed.
     pub members: bool,
-}
-
-/// What one sweep saw.
-#[derive(Clone, Debug)]
-pub struct Sweep {
-    /// When it began.
-    pub at: jiff::Timestamp,
-    /// How long it took.
-    pub took: Duration,
-    /// Which runtime was asked; empty without one.
-    pub runtime: String,
-    /// How each part went.
-    pub parts: Vec<Part>,
-    /// Every namespace found, with what became of it.
-    pub namespaces: Vec<Observed>,
-    /// Helper processes of chaos tools, with the pod they act on where it is known.
-    pub helpers: Vec<(Option<Pod>, Helper)>,
-    /// What chaos did to containers' files; containers without any are left out.
-    pub mounts: Vec<Files>,
-    /// What could not be seen, and what would show it.
-    pub limitations: Vec<Limitation>,
-    /// How long visits took, over all sweeps of this process.
-    pub durations: Distribution,
-}
-
-/// What chaos did to one container's files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Files {
-    /// The pod, where it is known.
-    pub pod: Option<Pod>,
-    /// The container's name, else its id.
-    pub container: String,
-    /// Volumes toda is mounted over.
-    pub toda: Vec<String>,
-    /// What became of its `resolv.conf`; absent where it could not be looked at.
-    pub resolv_conf: Option<ResolvConf>,
-}
-
-/// A part of a sweep that can fail on its own.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// `runtime`, `processes`, `namespaces` or `mounts`.
-    pub source: &'static str,
-    /// How long it took.
-    pub took: Duration,
-    /// Why it gave nothing.
-    pub failure: Option<String>,
-}
-
-/// A namespace and what became of it.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// Which one.
-    pub namespace: Namespace,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-/// What became of a namespace in a sweep.
-#[derive(Clone, Debug)]
-pub enum Fate {
-    /// It was entered and read, each source with a result of its own.
-    Read(Box<Reading>, Duration),
-    /// It could not be entered.
-    Failed(ReadError),
-    /// It was left out.
-    Skipped(Skip),
-}
-
-/// Why a namespace was left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// It is the host's own.
-    HostNetwork,
-    /// The deadline came first.
-    Deadline,
-    /// It was gone when its turn came.
-    Gone,
-}
-
-impl Skip {
-    /// All reasons, for the label `reason`.
-    pub const ALL: [Self; 3] = [Self::HostNetwork, Self::Deadline, Self::Gone];
-
-    /// The `reason` label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HostNetwork => "host_network",
-            Self::Deadline => "deadline",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-impl Observed {
-    /// What was read, if it was.
-    pub fn reading(&self) -> Option<&Reading> {
-        match &self.fate {
-            Fate::Read(reading, _) => Some(reading),
-            _ => None,
-        }
-    }
 }
 
 /// Sweeps this host when asked.

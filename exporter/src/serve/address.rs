@@ -15,25 +15,16 @@ const BACKLOG: i32 = 1024;
 /// Listens on `address`. Without a host that means every interface, IPv6 and IPv4 with one socket where there is IPv6; so
 /// does `[::]`, while `0.0.0.0` means IPv4 alone. A host name stands for its first IPv4 address, else its first address.
 pub(super) fn listen_on(address: &str) -> Result<(SocketAddr, TcpListener), WebError> {
-    let (host, port) = split(address).map_err(|problem| WebError::Address {
-        address: address.to_owned(),
-        problem,
-    })?;
+    let (host, port) = split(address).map_err(|problem| WebError::Address { address: address.to_owned(), problem })?;
     let opened = if host.is_empty() {
         open((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.raw_os_error() {
-            Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL) => {
-                open((Ipv4Addr::UNSPECIFIED, port).into())
-            } // no IPv6 here
+            Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL) => open((Ipv4Addr::UNSPECIFIED, port).into()), // no IPv6 here
             _ => Err(error),
         })
     } else {
         open(resolved(address, host, port)?)
     };
-    opened.map_err(|source| WebError::Listen {
-        address: address.to_owned(),
-        remedy: remedy(&source),
-        source,
-    })
+    opened.map_err(|source| WebError::Listen { address: address.to_owned(), remedy: remedy(&source), source })
 }
 
 /// Host (without brackets; empty for all interfaces) and port.
@@ -43,9 +34,7 @@ fn split(address: &str) -> Result<(&str, u16), &'static str> {
     }
     let (host, port) = address.rsplit_once(':').ok_or("the port is missing")?;
     let port = match port.as_bytes().first() {
-        Some(b'0'..=b'9') => port
-            .parse()
-            .map_err(|_| "the port is not a number from 0 to 65535")?,
+        Some(b'0'..=b'9') => port.parse().map_err(|_| "the port is not a number from 0 to 65535")?,
         _ => return Err("the port is not a number from 0 to 65535"),
     };
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
@@ -61,26 +50,15 @@ fn resolved(address: &str, host: &str, port: u16) -> Result<SocketAddr, WebError
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok((ip, port).into());
     }
-    let unknown = |source| WebError::Resolve {
-        address: address.to_owned(),
-        source,
-    };
+    let unknown = |source| WebError::Resolve { address: address.to_owned(), source };
     let all: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(unknown)?.collect();
-    let first = all
-        .iter()
-        .find(|found| found.is_ipv4())
-        .or(all.first())
-        .copied();
+    let first = all.iter().find(|found| found.is_ipv4()).or(all.first()).copied();
     first.ok_or_else(|| unknown(io::Error::new(io::ErrorKind::NotFound, "no address")))
 }
 
 /// A listening TCP socket and its address; an IPv6 one takes IPv4 too where its address is the unspecified one.
 fn open(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     if address.is_ipv6() {
@@ -97,12 +75,8 @@ fn open(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process has this port; stop it or choose another port",
-        io::ErrorKind::AddrNotAvailable => {
-            "no interface of this host has this address; choose another"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one"
-        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this host has this address; choose another",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one",
         _ => "choose another address",
     }
 }
@@ -132,25 +106,15 @@ mod tests {
             ("localhost", "the port is missing"),
             ("localhost:", "the port is not a number from 0 to 65535"),
             ("localhost:http", "the port is not a number from 0 to 65535"),
-            (
-                "localhost:65536",
-                "the port is not a number from 0 to 65535",
-            ),
+            ("localhost:65536", "the port is not a number from 0 to 65535"),
             ("localhost:+80", "the port is not a number from 0 to 65535"),
             ("::1:80", "an IPv6 address needs brackets"),
             ("[::1:80", "no IPv6 address between the brackets"),
             ("[localhost]:80", "no IPv6 address between the brackets"),
-            (
-                "vsock://:80",
-                "only TCP addresses are served, without a scheme",
-            ),
+            ("vsock://:80", "only TCP addresses are served, without a scheme"),
         ] {
             let error = listen_on(address).expect_err(address);
-            assert!(
-                error.line().contains(problem) && error.line().contains("HOST:PORT"),
-                "{}",
-                error.line()
-            );
+            assert!(error.line().contains(problem) && error.line().contains("HOST:PORT"), "{}", error.line());
         }
     }
 
@@ -158,11 +122,7 @@ mod tests {
     fn a_taken_port_names_the_remedy() {
         let (taken, holder) = listen_on("127.0.0.1:0").expect("a socket");
         let error = listen_on(&taken.to_string()).expect_err("taken");
-        assert!(
-            error.line().contains("another process has this port"),
-            "{}",
-            error.line()
-        );
+        assert!(error.line().contains("another process has this port"), "{}", error.line());
         drop(holder);
     }
 

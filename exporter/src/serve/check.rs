@@ -2,7 +2,8 @@
 
 use super::snapshot::print;
 use crate::config::{Check, CheckOutput};
-use crate::node::sweeper::{Sweep, Sweeper};
+use crate::node::sweep::Sweep;
+use crate::node::sweeper::Sweeper;
 use crate::source::Source as _;
 use crate::verdict::{Finding, Survey};
 use chaoscope_model::Effect;

@@ -81,12 +81,8 @@ async fn secured(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// The TLS handshake. Who speaks plain HTTP to this port is told so instead of being cut off.
-async fn handshake(
-    config: Arc<ServerConfig>,
-    mut stream: TcpStream,
-) -> io::Result<TlsStream<TcpStream>> {
-    const PLAIN: &[u8] =
-        b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+async fn handshake(config: Arc<ServerConfig>, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    const PLAIN: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
         This port speaks HTTPS: ask for https:// instead of http://.\n";
     let mut first = [0];
     // A TLS record begins with 22 (RFC 8446 section 5.1), an HTTP method with a capital letter.
@@ -95,10 +91,7 @@ async fn handshake(
         let _ = stream.read(&mut request).await?; // unread bytes would turn the answer into a reset
         stream.write_all(PLAIN).await?;
         stream.shutdown().await?;
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "plain HTTP on an HTTPS port",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on an HTTPS port"));
     }
     TlsAcceptor::from(config).accept(stream).await
 }
@@ -147,19 +140,7 @@ where
 /// HTTP/2 where TLS agreed on it, else HTTP/1; never by guessing from the first bytes.
 fn http(http2: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(MAX_HEAD);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEAD as u32)
-        .max_concurrent_streams(MAX_STREAMS);
-    if http2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    }
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD as u32).max_concurrent_streams(MAX_STREAMS);
+    if http2 { builder.http2_only() } else { builder.http1_only() }
 }

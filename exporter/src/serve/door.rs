@@ -31,18 +31,8 @@ pub(super) struct Door {
 impl Door {
     /// A door with as many places as the limits say.
     pub(super) fn new(app: Router, web: WebConfig, limits: Limits) -> Self {
-        let server = Server {
-            app,
-            web,
-            limits,
-            closing: CancellationToken::new(),
-            cut: CancellationToken::new(),
-        };
-        Self {
-            room: Arc::new(Semaphore::new(limits.connections as usize)),
-            full: Episode::default(),
-            server: Arc::new(server),
-        }
+        let server = Server { app, web, limits, closing: CancellationToken::new(), cut: CancellationToken::new() };
+        Self { room: Arc::new(Semaphore::new(limits.connections as usize)), full: Episode::default(), server: Arc::new(server) }
     }
 
     /// Accepts for ever. What goes wrong is logged when it starts and when it ends.
@@ -96,15 +86,9 @@ impl Door {
     pub(super) async fn close(self) {
         self.server.closing.cancel();
         let all = self.server.limits.connections;
-        if timeout(self.server.limits.drain, self.room.acquire_many(all))
-            .await
-            .is_err()
-        {
+        if timeout(self.server.limits.drain, self.room.acquire_many(all)).await.is_err() {
             let left = all as usize - self.room.available_permits();
-            tracing::warn!(
-                connections = left,
-                "Cutting connections that did not finish in time."
-            );
+            tracing::warn!(connections = left, "Cutting connections that did not finish in time.");
             self.server.cut.cancel();
             // They end at their next poll; waiting for it means that nothing of them outlives the server.
             let _ = timeout(PAUSE, self.room.acquire_many(all)).await;

@@ -14,15 +14,10 @@ use tower::ServiceExt;
 use super::web_config::{Settings, WebConfig};
 
 /// What a client without a good password is asked for (RFC 7617 section 2).
-const CHALLENGE: HeaderValue =
-    HeaderValue::from_static("Basic realm=\"chaoscope\", charset=\"UTF-8\"");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"chaoscope\", charset=\"UTF-8\"");
 
 /// The answer to a request: the router's, or a refusal.
-pub(super) async fn answer(
-    web: &WebConfig,
-    app: Router,
-    request: Request<Body>,
-) -> Result<Response, Infallible> {
+pub(super) async fn answer(web: &WebConfig, app: Router, request: Request<Body>) -> Result<Response, Infallible> {
     let settings = web.current().await;
     let mut response = match refusal(&settings, request.headers()).await {
         Some(refusal) => refusal,
@@ -35,24 +30,11 @@ pub(super) async fn answer(
 /// Why a request does not reach the router, if so.
 async fn refusal(settings: &Settings, headers: &HeaderMap) -> Option<Response> {
     if !settings.has_room(Instant::now()) {
-        return Some(
-            (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests: see rate_limit.\n",
-            )
-                .into_response(),
-        );
+        return Some((StatusCode::TOO_MANY_REQUESTS, "Too many requests: see rate_limit.\n").into_response());
     }
     if !settings.admits(headers.get(header::AUTHORIZATION)).await {
         let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
-        return Some(
-            (
-                StatusCode::UNAUTHORIZED,
-                challenge,
-                "A user name and a password are needed.\n",
-            )
-                .into_response(),
-        );
+        return Some((StatusCode::UNAUTHORIZED, challenge, "A user name and a password are needed.\n").into_response());
     }
     None
 }

@@ -35,13 +35,7 @@ impl Default for Limits {
     /// interval of a minute, so that a scraper can keep its connection.
     fn default() -> Self {
         let patience = Duration::from_secs(10);
-        Self {
-            connections: 512,
-            handshake: patience,
-            request_head: patience,
-            idle: Duration::from_secs(90),
-            drain: patience,
-        }
+        Self { connections: 512, handshake: patience, request_head: patience, idle: Duration::from_secs(90), drain: patience }
     }
 }
 
@@ -61,10 +55,7 @@ impl Listeners {
             return Err(WebError::Address { address, problem });
         }
         let sockets = addresses.iter().map(|address| listen_on(address));
-        Ok(Self {
-            sockets: sockets.collect::<Result<_, _>>()?,
-            limits,
-        })
+        Ok(Self { sockets: sockets.collect::<Result<_, _>>()?, limits })
     }
 
     /// The addresses in the order given, with the ports the kernel chose where 0 was asked for.
@@ -75,23 +66,14 @@ impl Listeners {
 
 /// Serves `app` on all listeners, protected as `web_config` says, until `shutdown` is done; then stops accepting, lets
 /// requests in flight finish for at most [`Limits::drain`], and returns. Must be called in a tokio runtime.
-pub async fn serve(
-    listeners: Listeners,
-    app: Router,
-    web_config: WebConfig,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), WebError> {
+pub async fn serve(listeners: Listeners, app: Router, web_config: WebConfig, shutdown: impl Future<Output = ()>) -> Result<(), WebError> {
     let tls = web_config.is_tls();
     let door = Door::new(app, web_config, listeners.limits);
     let mut accepting = Vec::new();
     for (address, socket) in listeners.sockets {
         let socket = tokio::net::TcpListener::from_std(socket).map_err(|source| {
             let (address, remedy) = (address.to_string(), "the runtime cannot watch it");
-            WebError::Listen {
-                address,
-                remedy,
-                source,
-            }
+            WebError::Listen { address, remedy, source }
         })?;
         tracing::info!(%address, tls, "Listening.");
         accepting.push(door.accept(socket));

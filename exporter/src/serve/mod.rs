@@ -7,6 +7,7 @@ mod address;
 mod connection;
 mod door;
 mod episode;
+mod figures;
 mod gate;
 mod metrics;
 mod page;
@@ -54,7 +55,7 @@ pub fn router(sources: Sources, web: &Web) -> Router {
 
 /// How long a request without a word about it may take; also the most that is granted (Prometheus' own default is 10 s).
 const PATIENCE: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 impl Server {
     /// The deadline Prometheus announces, less the way back.

@@ -1,6 +1,7 @@
 //! `/`: the status page, for a person. Plain HTML, readable without JavaScript, dark and light; the template escapes every value.
 
 use super::Server;
+use super::figures;
 use super::view::{self, Pod, Tally};
 use crate::node::limits::Limitation;
 use crate::scrape::{World, gather};
@@ -53,7 +54,7 @@ pub(super) async fn page(State(server): State<Arc<Server>>, headers: HeaderMap) 
 
 fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
     let sources =
-        world.sources.iter().map(|(name, outcome)| SourceRow { name, success: outcome.success, took: view::duration(outcome.took) });
+        world.sources.iter().map(|(name, outcome)| SourceRow { name, success: outcome.success, took: figures::duration(outcome.took) });
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION"),
         telemetry_path,
@@ -70,7 +71,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
     match &world.sweep {
         Ok(seen) => {
             status.at = format!("{:.0}", seen.sweep.at);
-            status.took = view::duration(seen.sweep.took);
+            status.took = figures::duration(seen.sweep.took);
             status.runtime = &seen.sweep.runtime;
             status.tally = view::tally(&seen.sweep);
             (status.pods, status.quiet) = view::pods(seen);

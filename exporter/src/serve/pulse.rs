@@ -29,18 +29,11 @@ impl Pulse {
     /// A connection that begins now.
     pub(super) fn new(limits: &Limits) -> Self {
         let (head, idle) = (limits.request_head, limits.idle);
-        Self {
-            born: Instant::now(),
-            head,
-            idle,
-            asked: AtomicBool::new(false),
-            beat: AtomicU64::new(0),
-        }
+        Self { born: Instant::now(), head, idle, asked: AtomicBool::new(false), beat: AtomicU64::new(0) }
     }
 
     fn beats(&self) {
-        self.beat
-            .store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.beat.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
     /// A request's head is complete.
@@ -91,21 +84,13 @@ impl<S> Beating<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Beating<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Beating<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(result)
     }
@@ -118,11 +103,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Beating<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(result)
     }

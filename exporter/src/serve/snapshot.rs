@@ -1,8 +1,10 @@
 //! `chaoscope snapshot`: one sweep, printed as an aligned table for people or as JSON for scripts.
 
+use super::figures;
 use super::view::{self, Pod};
 use crate::config::{Snapshot, SnapshotOutput};
-use crate::node::sweeper::{Fate, Observed, Sweep, Sweeper};
+use crate::node::sweep::{Fate, Observed, Sweep};
+use crate::node::sweeper::Sweeper;
 use crate::scrape::Seen;
 use crate::source::Source as _;
 use crate::verdict::{Finding, Survey};
@@ -77,7 +79,7 @@ pub(super) fn table(seen: &Seen) -> String {
 
 fn summary(sweep: &Sweep) -> String {
     let tally = view::tally(sweep);
-    let mut out = format!("{} namespaces read in {} at {:.0}", tally.read, view::duration(sweep.took), sweep.at);
+    let mut out = format!("{} namespaces read in {} at {:.0}", tally.read, figures::duration(sweep.took), sweep.at);
     let others = [
         (tally.failed, "could not be read"),
         (tally.deadline, "not reached in time"),

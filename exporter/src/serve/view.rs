@@ -2,8 +2,9 @@
 //!
 //! To show one more thing: a field here, a line in `templates/status.html` and one in `snapshot`.
 
+use super::figures::{bytes, duration, percent, rate};
 use crate::node::mounts::ResolvConf;
-use crate::node::sweeper::{Fate, Files, Observed, Skip, Sweep};
+use crate::node::sweep::{Fate, Files, Observed, Skip, Sweep};
 use crate::node::tc::options::{Netem, Options};
 use crate::node::tc::{Qdisc, Tc};
 use crate::scrape::Seen;
@@ -244,43 +245,6 @@ fn netem_text(netem: &Netem) -> String {
     if parts.is_empty() { "without any effect".to_owned() } else { parts.join(" ") }
 }
 
-/// Four significant digits are more than any tool sets.
-fn percent(ratio: f64) -> String {
-    let text = format!("{:.4}", ratio * 100.0);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// As tc prints rates: bits per second in powers of 1000.
-fn rate(bytes_per_second: u64) -> String {
-    scaled(bytes_per_second as f64 * 8.0, &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"], 1000.0)
-}
-
-fn bytes(count: f64) -> String {
-    scaled(count, &["B", "KiB", "MiB", "GiB"], 1024.0)
-}
-
-fn scaled(mut value: f64, units: &[&str], step: f64) -> String {
-    let mut unit = 0;
-    while value >= step && unit + 1 < units.len() {
-        value /= step;
-        unit += 1;
-    }
-    let text = format!("{value:.2}");
-    format!("{} {}", text.trim_end_matches('0').trim_end_matches('.'), units[unit])
-}
-
-/// `1.5 s`, `100 ms`, `30 µs`.
-pub(super) fn duration(value: Duration) -> String {
-    let seconds = value.as_secs_f64();
-    let (value, unit) = match seconds {
-        _ if seconds >= 1.0 => (seconds, "s"),
-        _ if seconds >= 0.001 => (seconds * 1e3, "ms"),
-        _ => (seconds * 1e6, "µs"),
-    };
-    let text = format!("{value:.2}");
-    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
 fn sets(sets: &[crate::node::ipset::Set]) -> Vec<SetRow> {
     let row = |set: &crate::node::ipset::Set| SetRow {
         name: set.name.clone(),
@@ -309,18 +273,6 @@ fn rules(reading: &crate::node::visit::Reading) -> Vec<RuleRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_read_as_people_write_them() {
-        assert_eq!(rate(1_000_000), "8 Mbit/s");
-        assert_eq!(rate(100), "800 bit/s");
-        assert_eq!(bytes(10_000.0), "9.77 KiB");
-        assert_eq!(percent(0.05), "5%");
-        assert_eq!(percent(0.123_456), "12.3456%");
-        assert_eq!(duration(Duration::from_micros(31)), "31 µs");
-        assert_eq!(duration(Duration::from_millis(100)), "100 ms");
-        assert_eq!(duration(Duration::from_millis(1500)), "1.5 s");
-    }
 
     #[test]
     fn a_netem_without_parameters_says_so() {

@@ -5,7 +5,7 @@
 
 use crate::node::iptables::{Chain, Rule, Table, Verdict};
 use crate::node::mounts::ResolvConf;
-use crate::node::sweeper::{Observed, Sweep};
+use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::Qdisc;
 use crate::node::tc::options::Options;
 use crate::tools::{self, QdiscShape};

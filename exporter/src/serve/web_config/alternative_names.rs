@@ -33,16 +33,12 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 pub(super) fn alternative_names(certificate: &[u8]) -> Option<Vec<Name<'_>>> {
     let (certificate, _) = inside(tag::SEQUENCE, certificate)?;
     let (to_be_signed, _) = inside(tag::SEQUENCE, certificate)?;
-    let (_, extensions) = elements(to_be_signed)?
-        .into_iter()
-        .find(|(tag, _)| *tag == tag::EXTENSIONS)?;
+    let (_, extensions) = elements(to_be_signed)?.into_iter().find(|(tag, _)| *tag == tag::EXTENSIONS)?;
     let (extensions, _) = inside(tag::SEQUENCE, extensions)?;
     for (_, extension) in elements(extensions)? {
         let (id, _) = inside(tag::OBJECT_ID, extension)?;
         if id == SUBJECT_ALT_NAME {
-            let (_, value) = elements(extension)?
-                .into_iter()
-                .find(|(tag, _)| *tag == tag::OCTET_STRING)?;
+            let (_, value) = elements(extension)?.into_iter().find(|(tag, _)| *tag == tag::OCTET_STRING)?;
             let (names, _) = inside(tag::SEQUENCE, value)?;
             return Some(elements(names)?.into_iter().filter_map(name).collect());
         }
@@ -56,8 +52,7 @@ fn name((tag, content): (u8, &[u8])) -> Option<Name<'_>> {
         tag::EMAIL | tag::DNS | tag::URI => Some(Name::Text(content)),
         tag::ADDRESS => {
             let v4 = <[u8; 4]>::try_from(content).map(|octets| IpAddr::V4(Ipv4Addr::from(octets)));
-            let v6 = <[u8; 16]>::try_from(content)
-                .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)).to_canonical());
+            let v6 = <[u8; 16]>::try_from(content).map(|octets| IpAddr::V6(Ipv6Addr::from(octets)).to_canonical());
             v4.or(v6).ok().map(Name::Address)
         }
         _ => None,
@@ -88,12 +83,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x0f))?;
-            (
-                octets
-                    .iter()
-                    .fold(0, |length, octet| length << 8 | usize::from(*octet)),
-                rest,
-            )
+            (octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)), rest)
         }
         _ => return None,
     };
@@ -111,11 +101,7 @@ pub(super) mod tests {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
         let key = KeyPair::generate().expect("a key");
-        params
-            .self_signed(&key)
-            .expect("a certificate")
-            .der()
-            .to_vec()
+        params.self_signed(&key).expect("a certificate").der().to_vec()
     }
 
     /// A certificate with one name of each kind.

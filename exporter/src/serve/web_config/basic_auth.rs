@@ -45,10 +45,7 @@ struct Claim {
 impl Users {
     /// The users of the file, every hash checked for its form.
     pub(super) fn new(hashes: BTreeMap<String, Secret>, file: &Path) -> Result<Self, WebError> {
-        let at = Section {
-            file,
-            name: "basic_auth_users",
-        };
+        let at = Section { file, name: "basic_auth_users" };
         let mut dearest: Option<(u32, &Secret)> = None;
         for (user, hash) in &hashes {
             let cost = checked_cost(user, hash, at)?;
@@ -59,13 +56,7 @@ impl Users {
         let decoy = dearest.map(|(_, hash)| hash.clone());
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new())
             .map_err(|_| at.wrong("", "the kernel gave no random bytes", "try again"))?;
-        Ok(Self {
-            hashes,
-            decoy,
-            proven: Mutex::default(),
-            key,
-            turn: Arc::new(Semaphore::new(1)),
-        })
+        Ok(Self { hashes, decoy, proven: Mutex::default(), key, turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// Whether nobody is asked for a password.
@@ -84,9 +75,7 @@ impl Users {
     /// Whether bcrypt has already accepted this very claim.
     fn remembers(&self, claim: &Claim) -> bool {
         let proven = self.proven();
-        proven
-            .get(&claim.user)
-            .is_some_and(|tag| hmac::verify(&self.key, &claim.password, tag.as_ref()).is_ok())
+        proven.get(&claim.user).is_some_and(|tag| hmac::verify(&self.key, &claim.password, tag.as_ref()).is_ok())
     }
 
     /// Asks bcrypt, and remembers a yes.
@@ -128,8 +117,8 @@ fn checked_cost(user: &str, hash: &Secret, at: Section<'_>) -> Result<u32, WebEr
         let problem = "a user name cannot hold a colon (RFC 7617)";
         return Err(at.wrong(name, problem, "choose another name"));
     }
-    let parts = bcrypt::HashParts::from_str(hash.reveal())
-        .map_err(|error| at.failed(name, "not a bcrypt hash", REMEDY, Some(error.into())))?;
+    let parts =
+        bcrypt::HashParts::from_str(hash.reveal()).map_err(|error| at.failed(name, "not a bcrypt hash", REMEDY, Some(error.into())))?;
     let cost = parts.get_cost();
     if !(MIN_COST..=MAX_COST).contains(&cost) {
         let problem = format!("bcrypt cost {cost} is not between {MIN_COST} and {MAX_COST}");
@@ -147,10 +136,7 @@ fn claim(value: &[u8]) -> Option<Claim> {
     let decoded = STANDARD.decode(encoded.trim_ascii()).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (user, password) = decoded.split_at(colon);
-    Some(Claim {
-        user: std::str::from_utf8(user).ok()?.to_owned(),
-        password: password.get(1..)?.to_vec(),
-    })
+    Some(Claim { user: std::str::from_utf8(user).ok()?.to_owned(), password: password.get(1..)?.to_vec() })
 }
 
 #[cfg(test)]
@@ -161,12 +147,7 @@ mod tests {
     fn users(given: &[(&str, &str)]) -> Users {
         let hashes = given
             .iter()
-            .map(|(user, password)| {
-                (
-                    (*user).to_owned(),
-                    Secret::new(bcrypt::hash(password, MIN_COST).expect("a hash")),
-                )
-            })
+            .map(|(user, password)| ((*user).to_owned(), Secret::new(bcrypt::hash(password, MIN_COST).expect("a hash"))))
             .collect();
         Users::new(hashes, Path::new("web.yml")).unwrap_or_else(|error| panic!("{}", error.line()))
     }
@@ -180,18 +161,12 @@ mod tests {
     async fn the_right_password_and_only_that() {
         let users = users(&[("alice", "wonder:land"), ("bob", "")]);
         for _ in 0..2 {
-            assert!(
-                users.admit(Some(&basic("alice", "wonder:land"))).await,
-                "asked, then remembered"
-            );
+            assert!(users.admit(Some(&basic("alice", "wonder:land"))).await, "asked, then remembered");
         }
         assert!(users.admit(Some(&basic("bob", ""))).await);
         assert!(!users.admit(Some(&basic("alice", "wonderland"))).await);
         assert!(!users.admit(Some(&basic("bob", "wonder:land"))).await);
-        assert!(
-            !users.admit(Some(&basic("carol", "wonder:land"))).await,
-            "the decoy's own password opens nothing"
-        );
+        assert!(!users.admit(Some(&basic("carol", "wonder:land"))).await, "the decoy's own password opens nothing");
         assert!(!users.admit(Some(&basic("carol", ""))).await);
         assert!(!users.admit(None).await);
     }
@@ -205,11 +180,7 @@ mod tests {
         users.admit(Some(&basic("alice", "wonderland"))).await;
         let proven = users.proven();
         assert_eq!(proven.keys().collect::<Vec<_>>(), ["alice"]);
-        assert!(
-            !proven
-                .values()
-                .any(|tag| tag.as_ref().windows(10).any(|part| part == b"wonderland"))
-        );
+        assert!(!proven.values().any(|tag| tag.as_ref().windows(10).any(|part| part == b"wonderland")));
     }
 
     #[tokio::test]
@@ -220,30 +191,15 @@ mod tests {
     #[test]
     fn the_decoy_is_as_dear_as_the_dearest_hash() {
         let hash = |cost| Secret::new(bcrypt::hash("x", cost).expect("a hash"));
-        let hashes = BTreeMap::from([
-            ("a".to_owned(), hash(4)),
-            ("b".to_owned(), hash(6)),
-            ("c".to_owned(), hash(5)),
-        ]);
-        let users = Users::new(hashes, Path::new("web.yml"))
-            .unwrap_or_else(|error| panic!("{}", error.line()));
+        let hashes = BTreeMap::from([("a".to_owned(), hash(4)), ("b".to_owned(), hash(6)), ("c".to_owned(), hash(5))]);
+        let users = Users::new(hashes, Path::new("web.yml")).unwrap_or_else(|error| panic!("{}", error.line()));
         assert!(users.decoy.expect("a decoy").reveal().contains("$06$"));
     }
 
     #[test]
     fn claims() {
-        assert!(
-            claim(b"bAsIc  YTpi ").is_some_and(|claim| claim.user == "a" && claim.password == b"b")
-        );
-        for bad in [
-            "",
-            "Basic",
-            "Basic ",
-            "Bearer YTpi",
-            "Basic YQ==",
-            "Basic %%%",
-            "Basic /zpi",
-        ] {
+        assert!(claim(b"bAsIc  YTpi ").is_some_and(|claim| claim.user == "a" && claim.password == b"b"));
+        for bad in ["", "Basic", "Basic ", "Bearer YTpi", "Basic YQ==", "Basic %%%", "Basic /zpi"] {
             assert!(claim(bad.as_bytes()).is_none(), "{bad:?}");
         }
     }

@@ -33,82 +33,49 @@ pub(super) fn client_verifier(
     provider: &Arc<CryptoProvider>,
     at: Section<'_>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, WebError> {
-    const CHOOSE: &str =
-        "set client_auth_type to RequireAndVerifyClientCert or VerifyClientCertIfGiven";
+    const CHOOSE: &str = "set client_auth_type to RequireAndVerifyClientCert or VerifyClientCertIfGiven";
     let auth = client_auth(section, at)?;
     let Some(pem) = pems.client_authorities.as_deref() else {
         return match (auth, &section.client_allowed_sans) {
             (ClientAuth::None, None) => Ok(None),
-            (ClientAuth::None, Some(_)) => Err(at.wrong(
-                "client_allowed_sans",
-                "no client is asked for a name",
-                CHOOSE,
-            )),
-            _ => Err(at.wrong(
-                "client_auth_type",
-                "nobody to verify against",
-                "set client_ca_file",
-            )),
+            (ClientAuth::None, Some(_)) => Err(at.wrong("client_allowed_sans", "no client is asked for a name", CHOOSE)),
+            _ => Err(at.wrong("client_auth_type", "nobody to verify against", "set client_ca_file")),
         };
     };
     if auth == ClientAuth::None {
-        return Err(at.wrong(
-            "client_ca_file",
-            "no client is asked for a certificate",
-            CHOOSE,
-        ));
+        return Err(at.wrong("client_ca_file", "no client is asked for a certificate", CHOOSE));
     }
     let unfit = |error| {
         let remedy = "write certificate authorities in PEM form";
-        at.failed(
-            "client_ca_file",
-            "not a certificate authority",
-            remedy,
-            Some(error),
-        )
+        at.failed("client_ca_file", "not a certificate authority", remedy, Some(error))
     };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem, "client_ca_file", at)? {
-        roots
-            .add(certificate)
-            .map_err(|error| unfit(error.into()))?;
+        roots.add(certificate).map_err(|error| unfit(error.into()))?;
     }
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let builder = if auth == ClientAuth::IfGiven {
-        builder.allow_unauthenticated()
-    } else {
-        builder
-    };
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = if auth == ClientAuth::IfGiven { builder.allow_unauthenticated() } else { builder };
     let verifier = builder.build().map_err(|error| unfit(error.into()))?;
     match &section.client_allowed_sans {
         None => Ok(Some(verifier)),
-        Some(names) if names.is_empty() => Err(at.wrong(
-            "client_allowed_sans",
-            "an empty list lets nobody in",
-            "list names or remove the key",
-        )),
+        Some(names) if names.is_empty() => {
+            Err(at.wrong("client_allowed_sans", "an empty list lets nobody in", "list names or remove the key"))
+        }
         Some(names) => Ok(Some(Arc::new(AllowedNames::new(verifier, names.clone())))),
     }
 }
 
 /// `client_auth_type`. Go's two kinds that ask for a certificate and check nothing are refused.
 pub(super) fn client_auth(section: &TlsSection, at: Section<'_>) -> Result<ClientAuth, WebError> {
-    const ALLOWED: &str =
-        "write NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+    const ALLOWED: &str = "write NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert";
     match section.client_auth_type.as_deref().unwrap_or_default() {
         "" | "NoClientCert" => Ok(ClientAuth::None),
         "VerifyClientCertIfGiven" => Ok(ClientAuth::IfGiven),
         "RequireAndVerifyClientCert" => Ok(ClientAuth::Required),
         kind @ ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert") => {
-            let problem =
-                format!("{kind} accepts any certificate unverified, which protects nothing");
+            let problem = format!("{kind} accepts any certificate unverified, which protects nothing");
             Err(at.wrong("client_auth_type", problem, ALLOWED))
         }
-        other => Err(at.wrong(
-            "client_auth_type",
-            format!("{} is unknown", shown(other)),
-            ALLOWED,
-        )),
+        other => Err(at.wrong("client_auth_type", format!("{} is unknown", shown(other)), ALLOWED)),
     }
 }

@@ -29,9 +29,7 @@ impl AllowedNames {
         let allowed = |name: &Name<'_>| {
             self.allowed.iter().any(|entry| match name {
                 Name::Text(text) => entry.as_bytes() == *text,
-                Name::Address(address) => entry
-                    .parse::<IpAddr>()
-                    .is_ok_and(|entry| entry.to_canonical() == *address),
+                Name::Address(address) => entry.parse::<IpAddr>().is_ok_and(|entry| entry.to_canonical() == *address),
             })
         };
         alternative_names(certificate).is_some_and(|names| names.iter().any(allowed))
@@ -45,9 +43,7 @@ impl ClientCertVerifier for AllowedNames {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self
-            .inner
-            .verify_client_cert(end_entity, intermediates, now)?;
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
         if !self.allows(end_entity.as_ref()) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
@@ -97,29 +93,12 @@ mod tests {
     #[test]
     fn names_are_compared_whole() {
         let inner = rustls::server::WebPkiClientVerifier::no_client_auth();
-        let allows = |entry: &str| {
-            AllowedNames::new(Arc::clone(&inner), vec![entry.to_owned()]).allows(&all_kinds())
-        };
-        for entry in [
-            "prometheus.example",
-            "sre@example.org",
-            "spiffe://cluster/prometheus",
-            "192.0.2.7",
-        ] {
+        let allows = |entry: &str| AllowedNames::new(Arc::clone(&inner), vec![entry.to_owned()]).allows(&all_kinds());
+        for entry in ["prometheus.example", "sre@example.org", "spiffe://cluster/prometheus", "192.0.2.7"] {
             assert!(allows(entry), "{entry}");
         }
-        assert!(
-            allows("2001:0db8:0::7"),
-            "addresses are compared as numbers"
-        );
-        for entry in [
-            "prometheus.exampl",
-            "*.example",
-            "example",
-            "",
-            "192.0.2.70",
-            "PROMETHEUS.example",
-        ] {
+        assert!(allows("2001:0db8:0::7"), "addresses are compared as numbers");
+        for entry in ["prometheus.exampl", "*.example", "example", "", "192.0.2.70", "PROMETHEUS.example"] {
             assert!(!allows(entry), "{entry}");
         }
         let nobody = AllowedNames::new(Arc::clone(&inner), vec!["x".to_owned(), String::new()]);

@@ -22,9 +22,7 @@ pub enum WebError {
         problem: &'static str,
     },
     /// A listen address whose host name has no address.
-    #[error(
-        "listen address {address:?}: the host name cannot be resolved; use an IP address or :PORT"
-    )]
+    #[error("listen address {address:?}: the host name cannot be resolved; use an IP address or :PORT")]
     Resolve {
         /// As given.
         address: String,
@@ -104,30 +102,15 @@ pub(super) struct Section<'a> {
 
 impl Section<'_> {
     /// The value of `key` cannot be used.
-    pub(super) fn wrong(
-        self,
-        key: &str,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> WebError {
+    pub(super) fn wrong(self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> WebError {
         self.failed(key, problem, remedy, None)
     }
 
     /// The value of `key` cannot be used, because of `source`.
-    pub(super) fn failed(
-        self,
-        key: &str,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-        source: Option<Cause>,
-    ) -> WebError {
+    pub(super) fn failed(self, key: &str, problem: impl Into<String>, remedy: impl Into<String>, source: Option<Cause>) -> WebError {
         WebError::Key {
             file: self.file.to_path_buf(),
-            key: if key.is_empty() {
-                self.name.to_owned()
-            } else {
-                format!("{}.{key}", self.name)
-            },
+            key: if key.is_empty() { self.name.to_owned() } else { format!("{}.{key}", self.name) },
             problem: problem.into(),
             remedy: remedy.into(),
             source,

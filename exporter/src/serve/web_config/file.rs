@@ -80,11 +80,7 @@ pub(super) struct HttpSection {
 
 /// `http_server_config.headers`: the five headers the format allows, spelled exactly so.
 #[derive(Deserialize, Default)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a mapping of header names to texts"
-)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping of header names to texts")]
 pub(super) struct HeaderSection {
     #[serde(rename = "Content-Security-Policy")]
     pub(super) content_security_policy: Option<String>,
@@ -100,11 +96,7 @@ pub(super) struct HeaderSection {
 
 /// `rate_limit`.
 #[derive(Deserialize, Default)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a mapping with interval and burst"
-)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping with interval and burst")]
 pub(super) struct RateSection {
     pub(super) interval: Option<String>,
     pub(super) burst: Option<i64>,

@@ -13,27 +13,11 @@ pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
 /// The headers that are not blank. Two of them take only the values the standards know.
 pub(super) fn headers(section: HeaderSection, at: Section<'_>) -> Result<Headers, WebError> {
     let given = [
-        (
-            "Content-Security-Policy",
-            section.content_security_policy,
-            &[][..],
-        ),
-        (
-            "X-Frame-Options",
-            section.x_frame_options,
-            &["deny", "sameorigin"][..],
-        ),
-        (
-            "X-Content-Type-Options",
-            section.x_content_type_options,
-            &["nosniff"][..],
-        ),
+        ("Content-Security-Policy", section.content_security_policy, &[][..]),
+        ("X-Frame-Options", section.x_frame_options, &["deny", "sameorigin"][..]),
+        ("X-Content-Type-Options", section.x_content_type_options, &["nosniff"][..]),
         ("X-XSS-Protection", section.x_xss_protection, &[][..]),
-        (
-            "Strict-Transport-Security",
-            section.strict_transport_security,
-            &[][..],
-        ),
+        ("Strict-Transport-Security", section.strict_transport_security, &[][..]),
     ];
     let mut headers = Headers::new();
     for (name, text, allowed) in given {
@@ -45,26 +29,11 @@ pub(super) fn headers(section: HeaderSection, at: Section<'_>) -> Result<Headers
 }
 
 /// One header, if its text may stand in an answer.
-fn header(
-    name: &'static str,
-    text: &str,
-    allowed: &[&str],
-    at: Section<'_>,
-) -> Result<(HeaderName, HeaderValue), WebError> {
+fn header(name: &'static str, text: &str, allowed: &[&str], at: Section<'_>) -> Result<(HeaderName, HeaderValue), WebError> {
     if !allowed.is_empty() && !allowed.contains(&text) {
-        return Err(at.wrong(
-            name,
-            format!("{} is no value of it", shown(text)),
-            format!("write {}", allowed.join(" or ")),
-        ));
+        return Err(at.wrong(name, format!("{} is no value of it", shown(text)), format!("write {}", allowed.join(" or "))));
     }
-    let unfit = || {
-        at.wrong(
-            name,
-            "the text cannot be sent as a header",
-            "write one line of printable ASCII",
-        )
-    };
+    let unfit = || at.wrong(name, "the text cannot be sent as a header", "write one line of printable ASCII");
     if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(unfit());
     }

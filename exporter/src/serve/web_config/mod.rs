@@ -65,24 +65,16 @@ impl WebConfig {
         let settings = Arc::new(Settings::from_reading(reading)?);
         let live = Live {
             path: path.to_path_buf(),
-            version: Mutex::new(Arc::new(Version {
-                settings,
-                stamps,
-                digest,
-            })),
+            version: Mutex::new(Arc::new(Version { settings, stamps, digest })),
             turn: Mutex::default(),
             broken: Episode::default(),
         };
-        Ok(Self {
-            live: Some(Arc::new(live)),
-        })
+        Ok(Self { live: Some(Arc::new(live)) })
     }
 
     /// Whether connections are encrypted.
     pub fn is_tls(&self) -> bool {
-        self.live
-            .as_ref()
-            .is_some_and(|live| live.version().settings.tls().is_some())
+        self.live.as_ref().is_some_and(|live| live.version().settings.tls().is_some())
     }
 
     /// The settings of now. A few `stat` calls where nothing changed; the files are read off the async threads.
@@ -128,10 +120,7 @@ impl Live {
         match self.adopt() {
             Ok(()) => self.well(),
             Err(error) if self.broken.begins() => {
-                tracing::error!(
-                    error = error.line(),
-                    "The changed web configuration is not good: the last good one stays."
-                );
+                tracing::error!(error = error.line(), "The changed web configuration is not good: the last good one stays.");
             }
             Err(_) => {}
         }
@@ -143,20 +132,12 @@ impl Live {
         let (stamps, digest) = (reading.stamps.clone(), reading.digest);
         let before = self.version();
         if digest == before.digest {
-            self.put(Version {
-                settings: Arc::clone(&before.settings),
-                stamps,
-                digest,
-            });
+            self.put(Version { settings: Arc::clone(&before.settings), stamps, digest });
             return Ok(());
         }
         let settings = Settings::from_reading(reading)?;
         settings.keeps_protection_of(&before.settings, &self.path)?;
-        self.put(Version {
-            settings: Arc::new(settings),
-            stamps,
-            digest,
-        });
+        self.put(Version { settings: Arc::new(settings), stamps, digest });
         tracing::info!(file = %self.path.display(), "Took over the changed web configuration.");
         Ok(())
     }

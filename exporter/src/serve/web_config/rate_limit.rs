@@ -19,11 +19,7 @@ pub(super) struct Limiter {
 impl Limiter {
     /// A full bucket of `burst` requests that gains one each `interval`.
     fn new(interval: Duration, burst: u32) -> Self {
-        Self {
-            interval,
-            tolerance: interval.saturating_mul(burst.saturating_sub(1)),
-            full_at: Mutex::new(None),
-        }
+        Self { interval, tolerance: interval.saturating_mul(burst.saturating_sub(1)), full_at: Mutex::new(None) }
     }
 
     /// Whether a request at `now` may pass; if so it is counted.
@@ -40,17 +36,11 @@ impl Limiter {
 }
 
 /// The limiter asked for; none without the section or with an interval of 0.
-pub(super) fn limiter(
-    section: Option<RateSection>,
-    file: &std::path::Path,
-) -> Result<Option<Limiter>, WebError> {
+pub(super) fn limiter(section: Option<RateSection>, file: &std::path::Path) -> Result<Option<Limiter>, WebError> {
     let Some(section) = section else {
         return Ok(None);
     };
-    let at = Section {
-        file,
-        name: "rate_limit",
-    };
+    let at = Section { file, name: "rate_limit" };
     let text = section.interval.as_deref().unwrap_or("0");
     let Some(interval) = go_duration(text) else {
         return Err(at.wrong(
@@ -64,11 +54,7 @@ pub(super) fn limiter(
     }
     match section.burst.map(u32::try_from) {
         Some(Ok(burst)) if burst > 0 => Ok(Some(Limiter::new(interval, burst))),
-        _ => Err(at.wrong(
-            "burst",
-            "not a count of requests",
-            "write how many may come at once, at least 1",
-        )),
+        _ => Err(at.wrong("burst", "not a count of requests", "write how many may come at once, at least 1")),
     }
 }
 
@@ -83,9 +69,7 @@ fn go_duration(text: &str) -> Option<Duration> {
     loop {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(digits);
-        let letters = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
+        let letters = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
         let seconds = number.parse::<f64>().ok()? * unit_seconds(unit)?;
         total = total.checked_add(Duration::try_from_secs_f64(seconds).ok()?)?;
@@ -116,33 +100,12 @@ mod tests {
 
     #[test]
     fn durations_as_go_writes_them() {
-        for (text, milliseconds) in [
-            ("0", 0),
-            ("0s", 0),
-            ("1s", 1000),
-            ("250ms", 250),
-            ("1.5h", 5_400_000),
-            ("1m30s", 90_000),
-            (".5s", 500),
-        ] {
-            assert_eq!(
-                go_duration(text),
-                Some(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+        for (text, milliseconds) in
+            [("0", 0), ("0s", 0), ("1s", 1000), ("250ms", 250), ("1.5h", 5_400_000), ("1m30s", 90_000), (".5s", 500)]
+        {
+            assert_eq!(go_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in [
-            "",
-            "1",
-            "s",
-            "1 s",
-            "-1s",
-            "1x",
-            "1.2.3s",
-            "1s1",
-            "10000000000000000000000h",
-            ".",
-        ] {
+        for text in ["", "1", "s", "1 s", "-1s", "1x", "1.2.3s", "1s1", "10000000000000000000000h", "."] {
             assert_eq!(go_duration(text), None, "{text:?}");
         }
         assert_eq!(go_duration("3µs"), Some(Duration::from_micros(3)));
@@ -153,18 +116,12 @@ mod tests {
         let limiter = Limiter::new(Duration::from_secs(10), 3);
         let start = Instant::now();
         let passed = |seconds: u64| limiter.allows(start + Duration::from_secs(seconds));
-        assert_eq!(
-            [passed(0), passed(0), passed(0), passed(0)],
-            [true, true, true, false]
-        );
+        assert_eq!([passed(0), passed(0), passed(0), passed(0)], [true, true, true, false]);
         assert!(!passed(9), "the next token comes after a whole interval");
         assert!(passed(10));
         assert!(!passed(10));
         // Long silence fills the bucket up to the burst and no further.
-        assert_eq!(
-            [passed(1000), passed(1000), passed(1000), passed(1000)],
-            [true, true, true, false]
-        );
+        assert_eq!([passed(1000), passed(1000), passed(1000), passed(1000)], [true, true, true, false]);
     }
 
     proptest! {

@@ -38,10 +38,7 @@ impl Settings {
         let section = reading.web.tls_server_config.unwrap_or_default();
         let tls = match &reading.pems {
             Some(pems) => {
-                let at = Section {
-                    file,
-                    name: "tls_server_config",
-                };
+                let at = Section { file, name: "tls_server_config" };
                 Some(tls(&section, pems, http.http2.unwrap_or(true), at)?)
             }
             None => None,
@@ -50,13 +47,7 @@ impl Settings {
         Ok(Self {
             tls,
             users: Some(users).filter(|users| !users.is_empty()),
-            headers: headers(
-                http.headers.unwrap_or_default(),
-                Section {
-                    file,
-                    name: "http_server_config.headers",
-                },
-            )?,
+            headers: headers(http.headers.unwrap_or_default(), Section { file, name: "http_server_config.headers" })?,
             limiter: limiter(reading.web.rate_limit, file)?,
         })
     }
@@ -64,12 +55,7 @@ impl Settings {
     /// An error if this version takes a protection away that `before` gave. A file that is being written can be seen empty
     /// or cut off, which would read as "no TLS, no password": so only a restart takes protection away.
     pub(super) fn keeps_protection_of(&self, before: &Self, file: &Path) -> Result<(), WebError> {
-        let auth = |settings: &Self| {
-            settings
-                .tls
-                .as_ref()
-                .map_or(ClientAuth::None, |tls| tls.client_auth)
-        };
+        let auth = |settings: &Self| settings.tls.as_ref().map_or(ClientAuth::None, |tls| tls.client_auth);
         let names = |settings: &Self| settings.tls.as_ref().is_some_and(|tls| tls.client_names);
         let lost = if before.tls.is_some() && self.tls.is_none() {
             ("tls_server_config", "")
@@ -84,11 +70,7 @@ impl Settings {
         };
         let (name, key) = lost;
         let problem = "this protection is in force and no longer in the file";
-        Err(Section { file, name }.wrong(
-            key,
-            problem,
-            "put it back, or restart to serve without it",
-        ))
+        Err(Section { file, name }.wrong(key, problem, "put it back, or restart to serve without it"))
     }
 }
 
@@ -100,9 +82,7 @@ impl Settings {
 
     /// Whether the rate limit lets a request at `now` pass.
     pub(in super::super) fn has_room(&self, now: Instant) -> bool {
-        self.limiter
-            .as_ref()
-            .is_none_or(|limiter| limiter.allows(now))
+        self.limiter.as_ref().is_none_or(|limiter| limiter.allows(now))
     }
 
     /// Whether the value of the `Authorization` header is good enough.

@@ -34,11 +34,7 @@ impl Stamp {
     pub(super) fn of(path: &Path) -> Self {
         let seen = identity(path);
         let settled = seen.is_some_and(|identity| settled(identity.changed, SystemTime::now()));
-        Self {
-            path: path.to_path_buf(),
-            seen,
-            settled,
-        }
+        Self { path: path.to_path_buf(), seen, settled }
     }
 
     /// Whether the file is surely still the one of this stamp.
@@ -60,12 +56,8 @@ fn identity(path: &Path) -> Option<Identity> {
 
 /// Whether a change at this time (seconds, nanoseconds) is old enough; one in the future never is.
 fn settled((seconds, nanoseconds): (i64, i64), now: SystemTime) -> bool {
-    let changed = Duration::new(
-        seconds.try_into().unwrap_or(0),
-        nanoseconds.try_into().unwrap_or(0),
-    );
-    now.duration_since(SystemTime::UNIX_EPOCH + changed)
-        .is_ok_and(|age| age >= SETTLING)
+    let changed = Duration::new(seconds.try_into().unwrap_or(0), nanoseconds.try_into().unwrap_or(0));
+    now.duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age >= SETTLING)
 }
 
 #[cfg(test)]
@@ -77,20 +69,14 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         assert!(settled((997, 0), now));
         assert!(!settled((997, 1), now));
-        assert!(
-            !settled((1001, 0), now),
-            "a clock that went back proves nothing"
-        );
+        assert!(!settled((1001, 0), now), "a clock that went back proves nothing");
     }
 
     #[test]
     fn every_way_to_change_a_file_shows() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("web.yml");
-        let stamp = || Stamp {
-            settled: true,
-            ..Stamp::of(&path)
-        };
+        let stamp = || Stamp { settled: true, ..Stamp::of(&path) };
         std::fs::write(&path, "one").expect("written");
         let first = stamp();
         assert!(first.holds());
@@ -106,9 +92,6 @@ mod tests {
         let third = stamp();
         std::fs::remove_file(&path).expect("removed");
         assert!(!third.holds(), "removed");
-        assert!(
-            !Stamp::of(&path).holds(),
-            "what is not there is looked for again"
-        );
+        assert!(!Stamp::of(&path).holds(), "what is not there is looked for again");
     }
 }

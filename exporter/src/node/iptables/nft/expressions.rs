@@ -192,14 +192,14 @@ impl Reader {
     }
 
     fn finish(mut self) -> Rule {
-        if !self.plain {
+        if self.plain {
+            self.rule.parts.splice(0..0, self.head.into_iter().flatten());
+        } else {
             let mut text = String::with_capacity(self.native.len() + 16);
             let _ = write!(text, "nft {}#{:08x}", self.native, text::fingerprint(&self.print));
             // Set matches stay recognisable: they are what chaos rules are made of.
             self.rule.parts.retain(|part| matches!(part, Part::Set(_)));
             self.rule.parts.push(Part::Text(text));
-        } else {
-            self.rule.parts.splice(0..0, self.head.into_iter().flatten());
         }
         self.rule
     }
