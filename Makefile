@@ -1,6 +1,6 @@
 # Thin: what is worth knowing is in the commands themselves, and in tests/.
 #
-#   make run     build the exporter and show what chaos is on this host now
+#   make run     build the exporter, show what chaos is on this host now, then serve it
 #   make test    as root: install what the tests need, then lint, fuzz and test everything
 #   make lint    rustfmt and clippy, warnings are errors
 #   make fuzz    every byte parser, FUZZ_SECONDS each (60)
@@ -16,7 +16,9 @@ archive := chaoscope-$(version)-linux-$(shell uname -m)
 .PHONY: run test lint fuzz bench dist
 
 run:
-	cargo run --release --locked -p chaoscope -- snapshot
+	cargo build --release --locked -p chaoscope
+	@binary=$${CARGO_TARGET_DIR:-target}/release/chaoscope; \
+	$$binary snapshot && echo && exec $$binary node --web.listen-address=127.0.0.1:10765
 
 # Each part runs whatever the others said, and cargo's own summary comes last.
 test:
