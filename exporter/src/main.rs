@@ -5,6 +5,7 @@ use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node
 use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
+use chaoscope::node::told::Told;
 use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
@@ -50,11 +51,10 @@ async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
     let sources = Sources {
         sweeper: sweeper(&flags.look, false),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
+        told: Told::default(),
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
     };
-    for limitation in chaoscope::node::limits::capabilities() {
-        tracing::warn!(remedy = limitation.remedy, "{}", limitation.what);
-    }
+    sources.told.tell(&chaoscope::node::limits::capabilities());
     let scheme = if web_config.is_tls() { "https" } else { "http" };
     for address in addresses {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {scheme}://{address}");

@@ -9,6 +9,7 @@ use crate::node::host::Host;
 use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
+use crate::node::told::Told;
 use crate::source::{Error, Source};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -83,6 +84,8 @@ pub struct Sources {
     pub host: Option<crate::node::host::HostSource>,
     /// What the flags ask for.
     pub detail: Detail,
+    /// What of the sweeps' limitations is in the log.
+    pub told: Told,
 }
 
 /// Asks every source at once and waits for all of them, or for `until`.
@@ -97,6 +100,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     let mut outcomes = BTreeMap::new();
     outcomes.insert("sweep", Outcome { success: sweep.is_ok(), took });
     if let Ok(sweep) = &sweep {
+        sources.told.tell(&sweep.limitations);
         outcomes.extend(sweep.parts.iter().map(|part| (part.source, Outcome { success: part.failure.is_none(), took: part.took })));
     }
     let host = host.map(|(reading, took)| {

@@ -21,5 +21,6 @@ pub mod runtime;
 pub mod sweep;
 pub mod sweeper;
 pub mod tc;
+pub mod told;
 pub mod visit;
 pub mod visits;

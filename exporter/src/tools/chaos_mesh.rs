@@ -39,11 +39,10 @@ fn set(name: &str) -> bool {
         && (1..=5).contains(&head.chars().count())
 }
 
-/// Handles count from `1:`; qdiscs made without a handle get one from `8001:` upward.
+/// Handles count from `1:`, one for each fault on the device; qdiscs made without a handle get one from `8001:` upward.
 fn qdisc(shape: &QdiscShape<'_>) -> bool {
-    let numbered = (1..0x8000).contains(&shape.major) && shape.major < 0x100;
     match shape.kind {
-        "netem" | "tbf" => numbered,
+        "netem" | "tbf" => (1..0x100).contains(&shape.major),
         "prio" => shape.prio.is_some_and(|(bands, map)| bands > 3 && *map == PRIOMAP),
         _ => false,
     }
