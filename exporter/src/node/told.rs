@@ -3,6 +3,7 @@
 
 use super::limits::Limitation;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
 
 /// The limitations that hold now, as far as they were logged.
@@ -14,9 +15,11 @@ impl Told {
     pub fn tell(&self, limitations: &[Limitation]) {
         let now: BTreeMap<_, _> = limitations.iter().map(|limitation| (key(limitation), limitation)).collect();
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, limitation) in now.iter().filter(|(key, _)| !told.contains_key(*key)) {
-            tracing::warn!(remedy = limitation.remedy, "Cannot see everything: {}.", limitation.what);
-            told.insert(key.clone(), limitation.what.clone());
+        for (key, limitation) in &now {
+            if let Entry::Vacant(place) = told.entry(key.clone()) {
+                tracing::warn!(remedy = limitation.remedy, "Cannot see everything: {}.", limitation.what);
+                place.insert(limitation.what.clone());
+            }
         }
         told.retain(|key, what| {
             let holds = now.contains_key(key);

@@ -84,9 +84,9 @@ pub(super) fn pods(seen: &Seen) -> (Vec<Pod>, usize) {
     let (sweep, survey) = (&seen.sweep, &seen.survey);
     let all = sweep.namespaces.iter().zip(&survey.namespaces);
     let shown: Vec<_> = all.map(|(observed, findings)| pod(sweep, observed, findings)).collect();
-    let count = shown.len();
+    let read = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
     let mut shown: Vec<_> = shown.into_iter().flatten().collect();
-    let quiet = count - shown.len();
+    let quiet = read.saturating_sub(shown.len());
     shown.extend(homeless(sweep));
     (shown, quiet)
 }
