@@ -110,6 +110,20 @@ pub enum MountError {
     },
 }
 
+impl ContainerMounts {
+    /// Whether all was read and nothing was found. A harmless copy of `resolv.conf` is something.
+    pub fn is_clean(&self) -> bool {
+        self.toda.is_empty() && matches!(self.resolv_conf, Ok(ResolvConf::Untouched))
+    }
+}
+
+impl MountError {
+    /// Whether the process ended: nothing is wrong, and nothing is known.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+}
+
 /// Most of a mount table that is read: `fs.mount-max` (100 000 by default) lines of ordinary length.
 pub(crate) const TABLE_LIMIT: usize = 8 * 1024 * 1024;
 
