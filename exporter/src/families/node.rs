@@ -1,7 +1,8 @@
 //! `node_*`: the host in the words of `node_exporter`, so that its dashboards and rules work unchanged.
 //!
-//! Names, labels, units and types are `node_exporter`'s (`collector/*_linux.go`; compared with version 1.5
-//! on one host); a part of the host that could not be read gives no samples. To add a family: a line in [`samples`], and a part of [`Host`] if it is not there yet.
+//! Names, labels, units and types are `node_exporter`'s (`collector/*_linux.go`; its version 1.5 and this agreed on one
+//! host); a part of the host that could not be read gives no samples. To add a family: a line in `samples`, and a part of
+//! `Host` if it is not there yet.
 
 use crate::node::host::{Filesystem, Host, Pressure};
 use procfs::DiskStat;

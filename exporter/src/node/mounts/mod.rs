@@ -1,8 +1,8 @@
 //! What chaos does to a container's files: toda's fuse mounts (`IOChaos`) and the replaced `resolv.conf` (`DNSChaos`).
 //!
-//! Apart from [`super::processes`], which asks every process the same few things: here one container is looked into, and
-//! its files belong to someone who may wish us ill. [`table`] reads the mount table, [`root`] is the only place that opens
-//! a file of a container and says how, [`resolv_conf`] compares. To recognise another mount: a predicate beside [`toda`].
+//! Apart from `super::processes`, which asks every process the same few things: here one container is looked into, and
+//! its files belong to someone who may wish us ill. `table` reads the mount table, `root` is the only place that opens
+//! a file of a container and says how, `resolv_conf` compares. To recognise another mount: a predicate beside `toda`.
 
 mod resolv_conf;
 mod root;
