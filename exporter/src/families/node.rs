@@ -1,7 +1,8 @@
 //! `node_*`: the host in the words of `node_exporter`, so that its dashboards and rules work unchanged.
 //!
-//! Names, labels, units and types are `node_exporter`'s (`collector/*_linux.go`, version 1.9); a part of the host that could
-//! not be read gives no samples. To add a family: a line in [`samples`], and a part of [`Host`] if it is not there yet.
+//! Names, labels, units and types are `node_exporter`'s (`collector/*_linux.go`; its version 1.5 and this agreed on one
+//! host); a part of the host that could not be read gives no samples. To add a family: a line in `samples`, and a part of
+//! `Host` if it is not there yet.
 
 use crate::exposition::{Exposition, Labels};
 use crate::node::host::{Filesystem, Host, Pressure};
@@ -224,7 +225,6 @@ mod tests {
         text
     }
 
-    /// Checked by eye against `node_exporter`'s own page of the same host.
     const PAGE: &str = r#"node_load1{} 0.08
 node_load5{} 1.7
 node_load15{} 2

@@ -16,7 +16,7 @@ pub(crate) fn directory(dir: impl AsFd, name: impl Arg) -> Result<OwnedFd> {
 }
 
 /// What one `read()` of the file `name` gives: all of a /proc file that is shorter than `buffer`, else its beginning.
-pub(crate) fn once<'b>(dir: impl AsFd, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+pub(crate) fn once(dir: impl AsFd, name: impl Arg, buffer: &mut [u8]) -> Result<&[u8]> {
     let file = openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let length = retry_on_intr(|| read(&file, &mut *buffer))?;
     buffer.get(..length).ok_or(Errno::INVAL)

@@ -1,8 +1,8 @@
 //! What the processes that chaos tools start on a node look like: command name and arguments, nothing else.
 //!
 //! Apart from `node/`, which finds processes, because this is knowledge of the tools' source: it changes when they do.
-//! Pure: no file is opened. To add a tool's process: a variant of [`HelperKind`], a row in [`HelperKind::of_name`], an
-//! arm in [`helper`].
+//! Pure: no file is opened. To add a tool's process: a variant of `HelperKind`, a row in `HelperKind::of_name`, an
+//! arm in `helper`.
 //!
 //! **What counts as one.** A fault starts a chain of processes: a wrapper that changes namespaces (`nsexec`, `nsutil`) and
 //! stays in front, the tool itself, and the tool's own workers (`stress-ng-cpu [run]`, `memStress … --client 1`). The tool

@@ -1,7 +1,7 @@
 //! Size and free space of the host's local file systems.
 //!
 //! Apart because it asks the file systems themselves, which a file system that does not answer makes dangerous: only
-//! types known to be on local disks are asked, on paths that lead through nothing else (see [`Root`]).
+//! types known to be on local disks are asked, on paths that lead through nothing else (see `Root`).
 
 use crate::node::bounded;
 use crate::node::mounts::{Mount, MountError, Root, TABLE_LIMIT, is_on_disk, parse};

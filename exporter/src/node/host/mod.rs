@@ -2,8 +2,8 @@
 //! site too small to run `node_exporter` beside Chaoscope; the families are in `families/node.rs`.
 //!
 //! Apart from the rest of `node/` because nothing here knows of chaos. Each part is a `Result` of its own: a kernel without
-//! one of the files, or a missing capability, takes away that part only. To add a part: a field of [`Host`], a pure parser
-//! in [`text`] and its family.
+//! one of the files, or a missing capability, takes away that part only. To add a part: a field of `Host`, a pure parser
+//! in `text` and its family.
 //!
 //! The procfs crate reads what it reads safely and exactly (network devices, disks). The rest is parsed here: its load is
 //! single precision, its CPUs lose their numbers when one is off line, and its memory and pressure parsers panic on odd text.

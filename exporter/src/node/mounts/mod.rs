@@ -1,8 +1,8 @@
 //! What chaos does to a container's files: toda's fuse mounts (`IOChaos`) and the replaced `resolv.conf` (`DNSChaos`).
 //!
-//! Apart from [`super::processes`], which asks every process the same few things: here one container is looked into, and
-//! its files belong to someone who may wish us ill. [`table`] reads the mount table, [`root`] is the only place that opens
-//! a file of a container and says how, [`resolv_conf`] compares. To recognise another mount: a predicate beside [`toda`].
+//! Apart from `super::processes`, which asks every process the same few things: here one container is looked into, and
+//! its files belong to someone who may wish us ill. `table` reads the mount table, `root` is the only place that opens
+//! a file of a container and says how, `resolv_conf` compares. To recognise another mount: a predicate beside `toda`.
 
 mod resolv_conf;
 mod root;
@@ -108,6 +108,20 @@ pub enum MountError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ContainerMounts {
+    /// Whether all was read and nothing was found. A harmless copy of `resolv.conf` is something.
+    pub fn is_clean(&self) -> bool {
+        self.toda.is_empty() && matches!(self.resolv_conf, Ok(ResolvConf::Untouched))
+    }
+}
+
+impl MountError {
+    /// Whether the process ended: nothing is wrong, and nothing is known.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
 }
 
 /// Most of a mount table that is read: `fs.mount-max` (100 000 by default) lines of ordinary length.

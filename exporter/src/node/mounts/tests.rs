@@ -61,10 +61,12 @@ fn a_replaced_resolv_conf_is_told_from_a_restored_one() {
     assert_eq!(container.resolv_conf().unwrap(), ResolvConf::Untouched, "not even a resolv.conf");
     container.file("/etc/resolv.conf", OURS);
     assert_eq!(container.resolv_conf().unwrap(), ResolvConf::Untouched);
+    assert!(container.read().is_clean());
     container.file("/etc/resolv.conf.chaos.bak", OURS).file("/etc/resolv.conf", THEIRS);
     assert_eq!(container.resolv_conf().unwrap(), ResolvConf::Replaced);
     container.file("/etc/resolv.conf", OURS);
     assert_eq!(container.resolv_conf().unwrap(), ResolvConf::Restored);
+    assert!(!container.read().is_clean(), "the copy is still there");
 }
 
 #[test]
@@ -128,6 +130,7 @@ fn nothing_is_opened_where_it_might_wait() {
     container.mountinfo("7 1 0:2 / /etc rw - fuse toda rw\n");
     assert!(matches!(container.resolv_conf(), Err(MountError::NotLocal { .. })), "toda on /etc itself");
     assert_eq!(container.read().toda, [TodaMount { point: "/etc".to_owned() }], "which is seen all the same");
+    assert!(!container.read().is_clean());
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn a_mount_that_is_not_in_the_table_is_not_trusted() {
 fn a_process_that_is_gone_is_said_to_be() {
     let container = Container::on("ext4");
     let later = Instant::now() + Duration::from_mins(1);
-    assert!(matches!(read(container.0.path(), 43, later), Err(MountError::Gone { pid: 43 })));
+    assert!(read(container.0.path(), 43, later).is_err_and(|error| error.is_gone()));
     fs::remove_file(container.entry().join("root")).unwrap();
     assert!(matches!(container.resolv_conf(), Err(MountError::Gone { pid: PID })));
     fs::remove_file(container.entry().join("mountinfo")).unwrap();

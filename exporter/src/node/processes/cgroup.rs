@@ -1,7 +1,7 @@
 //! `/proc/PID/cgroup` → which pod and which container a process belongs to.
 //!
 //! Apart from the walk because it is pure and has a table of shapes of its own. To teach it a runtime: a row in the
-//! tests, and an arm in [`container_id`] where the id is not simply the 64 hex digits after the last `-`.
+//! tests, and an arm in `container_id` where the id is not simply the 64 hex digits after the last `-`.
 
 /// The pod and the container a process belongs to, as its control group names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

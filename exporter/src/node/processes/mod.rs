@@ -1,10 +1,10 @@
 //! One walk over /proc: every process of the host with its namespaces, its control group and, where its name is that
 //! of a chaos tool, its arguments.
 //!
-//! Apart from [`super::mounts`], which looks into single containers: this one touches every process, so it is kept to as
-//! few system calls as possible (ten; 12 µs on a 2-core virtual machine). What is found is turned into pods and
-//! containers by [`cgroup`], into helper processes by [`helpers`]; what a chaos tool's process looks like is in
-//! `tools/helpers.rs`. To read one more file of each process: a field of [`Process`] and a line in [`Walk::visit`].
+//! Apart from `super::mounts`, which looks into single containers: this one touches every process, so it is kept to as
+//! few system calls as possible (ten; 12 to 20 µs of processor time on a 2-core virtual machine). What is found is turned
+//! into pods and containers by `cgroup`, into helper processes by `helpers`; what a chaos tool's process looks like is in
+//! `tools/helpers.rs`. To read one more file of each process: a field of `Process` and a line in `Walk::visit`.
 
 mod cgroup;
 mod helpers;
@@ -130,7 +130,7 @@ pub fn read(procfs: &Path, until: Instant) -> Result<ProcessTable, ProcessError>
 /// the pid was not reused in between.
 pub fn start_ticks(procfs: &Path, pid: u32) -> Option<u64> {
     let mut buffer = [0; 1024];
-    let stat = bounded::once(CWD, procfs.join(pid.to_string()).join("stat").to_str()?, &mut buffer).ok()?;
+    let stat = bounded::once(CWD, procfs.join(pid.to_string()).join("stat"), &mut buffer).ok()?;
     Some(parse_stat(stat)?.start_ticks)
 }
 

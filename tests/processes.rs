@@ -1,0 +1,344 @@
+//! Processes, helper processes and mounts against the real kernel: containers made by `unshare`, helpers that are called what
+//! a chaos tool calls them, a fuse mount that nobody answers.
+//!
+//! What needs root makes all of it itself, in namespaces and control groups of its own that end with the test. It takes
+//! Debian's util-linux, dash and busybox-static, `/dev/fuse`, and a writable control group hierarchy.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests run real programs, and a missing part is a failed test"
+)]
+
+use chaoscope::node::mounts::{self, ContainerMounts, MountError, ResolvConf, TodaMount};
+use chaoscope::node::netns::NsId;
+use chaoscope::node::processes::{self, Cgroup, Helper, Process, ProcessTable};
+use chaoscope::tools::helpers::HelperKind;
+use chaoscope_model::Tool;
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Only ever ends a test that has failed.
+const PATIENCE: Duration = Duration::from_mins(1);
+const OURS: &str = "nameserver 10.96.0.10\n";
+const THEIRS: &str = "nameserver 10.96.77.3\n";
+
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The answer of work that must not hang; it runs on a thread that is left behind if it does.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(PATIENCE).expect("it hung")
+}
+
+fn table() -> ProcessTable {
+    processes::read(Path::new("/proc"), Instant::now() + PATIENCE).unwrap()
+}
+
+/// A child process, killed with its test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // both fail only when it ended before
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Tells what several tests make apart.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A control group below one of the test's own, in the hierarchy that limits processors.
+struct Group {
+    top: PathBuf,
+    path: PathBuf,
+}
+
+impl Group {
+    fn new(pod: &str, container: &str) -> Self {
+        let roots = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"];
+        let root = roots.iter().map(Path::new).find(|root| root.join("cgroup.procs").exists()).expect("a control group hierarchy");
+        let top = root.join(format!("chaoscope-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        let path = top.join(format!("kubepods/pod{pod}/{container}"));
+        fs::create_dir_all(&path).unwrap();
+        Self { top, path }
+    }
+
+    /// A command that enters the group before it becomes `program`.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-euc", "echo $$ > \"$1/cgroup.procs\"; shift; exec \"$@\"", "sh"]).arg(&self.path).arg(program.as_ref());
+        command
+    }
+}
+
+impl Drop for Group {
+    /// Its processes were killed just now; it can be removed when the last one is gone.
+    fn drop(&mut self) {
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut path = self.path.clone();
+        while path.starts_with(&self.top) && Instant::now() < end {
+            if fs::remove_dir(&path).is_ok() {
+                path.pop();
+            } else {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+/// A container with namespaces and a root directory of its own: tmpfs with /etc/resolv.conf, /proc, busybox, and, where asked
+/// for, a fuse file system called toda whose other end never answers.
+struct Container {
+    pid: u32,
+    cgroup: Cgroup,
+    _parent: Running, // before the group it is in
+    group: Group,
+    _mount_point: TempDir,
+}
+
+const MAKE_CONTAINER: &str = r#"
+cd "$1"; mount -t tmpfs tmpfs .; cd "$1"
+mkdir etc data proc; mount -t proc proc proc; cp "$(command -v busybox)" busybox
+echo nameserver 10.96.0.10 > etc/resolv.conf
+exec 3<>/dev/fuse
+if [ -n "$2" ]; then mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 toda "$1$2"; fi
+exec chroot . /busybox sleep 600
+"#;
+
+impl Container {
+    fn new(toda: Option<&str>) -> Self {
+        let pod = format!("{:08x}-0000-4000-8000-00000000c4a0", std::process::id());
+        let mount_point = tempfile::tempdir().unwrap();
+        let id = format!("{:a<64}", format!("{:08x}{:08x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        let group = Group::new(&pod, &id);
+        let mut command = group.command("unshare");
+        command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", MAKE_CONTAINER, "sh"]);
+        let parent = Running::start(command.arg(mount_point.path()).arg(toda.unwrap_or("")));
+        let is_init = |process: &Process| process.ppid == parent.0.id() && process.comm == "busybox";
+        let pid = until("a container (it needs root)", || table().processes.into_iter().find(is_init)).pid;
+        let cgroup = Cgroup { pod_uid: Some(pod), container_id: Some(id) };
+        Self { pid, cgroup, _parent: parent, group, _mount_point: mount_point }
+    }
+
+    fn namespace(&self, kind: &str) -> NsId {
+        let link = fs::metadata(format!("/proc/{}/ns/{kind}", self.pid)).unwrap();
+        NsId { dev: link.dev(), ino: link.ino() }
+    }
+
+    /// A path in the container, from outside.
+    fn path(&self, path: &str) -> PathBuf {
+        format!("/proc/{}/root{path}", self.pid).into()
+    }
+
+    fn mounts(&self) -> ContainerMounts {
+        let pid = self.pid;
+        in_time(move || mounts::read(Path::new("/proc"), pid, Instant::now() + PATIENCE)).unwrap()
+    }
+}
+
+/// Programs under the names that the tools give them: shells that are told to wait.
+struct Tools(TempDir);
+
+impl Tools {
+    fn new() -> Self {
+        let tools = Self(tempfile::tempdir().unwrap());
+        for (name, program) in [
+            ("nsexec", "/usr/bin/nsenter"),
+            ("tproxy", "/bin/dash"),
+            ("toda", "/bin/dash"),
+            ("stress-ng", "/bin/dash"),
+            ("stress-ng-cpu", "/bin/sleep"),
+            ("memStress", "/bin/dash"),
+        ] {
+            symlink(program, tools.path(name)).unwrap();
+        }
+        tools
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// As chaos-daemon starts a tool: nsexec enters some of the container's namespaces, and the tool is its child.
+    fn start(&self, group: &Group, container: &Container, namespaces: &[&str], tool: &str, arguments: &[&str]) -> Running {
+        let mut command = group.command(self.path("nsexec"));
+        command.args(namespaces.iter().map(|kind| format!("--{kind}=/proc/{}/ns/{}", container.pid, &kind[..3].replace("mou", "mnt"))));
+        Running::start(command.arg("--").arg(self.path(tool)).args(arguments))
+    }
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn helpers_of_a_container_are_found_once_each_and_tied_to_it() {
+    let tools = Tools::new();
+    let daemon = Group::new("dddddddd-0000-4000-8000-00000000c4a0", &format!("{:d<64}", std::process::id()));
+    let container = Container::new(None); // after the daemon's group: with it end the processes in both
+    let worker = tools.path("stress-ng-cpu");
+    let stress = ["-c", "\"$1\" 600 & wait", "stress-ng", worker.to_str().unwrap()];
+    let _stress = tools.start(&container.group, &container, &["pid"], "stress-ng", &stress);
+    let memory = ["-c", "\"$0\" -c 'sleep 600; :' x --size 1MB --client 1", tools.path("memStress").to_str().unwrap(), "--size", "1MB"]
+        .map(str::to_owned);
+    let memory: Vec<&str> = memory.iter().map(String::as_str).collect();
+    let _memory = tools.start(&container.group, &container, &["pid"], "memStress", &memory);
+    let _toda = tools.start(
+        &daemon,
+        &container,
+        &["pid", "mount"],
+        "toda",
+        &["-c", "sleep 600; :", "toda", "--path", "/data", "--verbose", "info"],
+    );
+    let mut tproxy = tools.start(&daemon, &container, &["net", "pid"], "tproxy", &["-i", "-vv"]);
+    let proxy = format!("unshare --net '{}' -c 'sleep 600; :' x --proxy --ipc-path=/tmp/x.sock &\n", tools.path("tproxy").display());
+    tproxy.0.stdin.as_mut().unwrap().write_all(proxy.as_bytes()).unwrap();
+
+    let mine = || {
+        let table = table();
+        let here = Some(container.namespace("pid"));
+        let mut found = table.helpers();
+        found.retain(|helper| table.process(helper.pid).is_some_and(|process| process.pidns == here));
+        let workers = table.processes.iter().filter(|process| process.pidns == here && !process.argv.is_empty()).count();
+        // five tools, one worker of stress-ng, one of memStress
+        (found.len() == 5 && workers == 7).then_some(found)
+    };
+    let mut found = until("five helpers and their workers", mine);
+    found.sort_by_key(|helper| helper.kind);
+    let netns = Some(container.namespace("net"));
+    let expected = [
+        (HelperKind::Tproxy, netns, false),
+        (HelperKind::TproxyProxy, netns, true),
+        (HelperKind::Toda, None, true),
+        (HelperKind::StressNg, None, true),
+        (HelperKind::MemStress, None, true),
+    ];
+    for (helper, (kind, netns, active)) in found.iter().zip(expected) {
+        let Helper { pid, start_ticks, .. } = *helper;
+        let tool = Tool::ChaosMesh;
+        assert_eq!(*helper, Helper { kind, tool, pid, start_ticks, netns, target: container.cgroup.clone(), active });
+        assert_eq!(processes::start_ticks(Path::new("/proc"), pid), Some(start_ticks));
+    }
+
+    drop(container);
+    until("no helper of the container that is gone", || found.iter().all(|helper| table().process(helper.pid).is_none()).then_some(()));
+}
+
+#[test]
+fn a_zombie_and_a_process_that_is_gone_are_not_in_the_table() {
+    let mut child = Running::start(&mut Command::new("true"));
+    let pid = child.0.id();
+    until("a zombie", || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ").then_some(()));
+    assert_eq!(table().process(pid), None, "a zombie has no namespaces");
+    let zombie = mounts::read(Path::new("/proc"), pid, Instant::now() + PATIENCE);
+    assert!(zombie.is_err_and(|error| error.is_gone()));
+    child.0.wait().unwrap();
+    assert_eq!(table().process(pid), None);
+    assert_eq!(processes::start_ticks(Path::new("/proc"), pid), None);
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn without_ptrace_namespaces_are_counted_as_unseen_and_the_rest_is_read() {
+    let container = Container::new(Some("/data"));
+    let pid = container.pid;
+    let (table, mounts) = in_time(move || {
+        let mut sets = capabilities(None).unwrap(); // of this thread alone
+        for set in [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable] {
+            set.remove(CapabilitySet::SYS_PTRACE);
+        }
+        set_capabilities(None, sets).unwrap();
+        let until = Instant::now() + PATIENCE;
+        (processes::read(Path::new("/proc"), until).unwrap(), mounts::read(Path::new("/proc"), pid, until).unwrap())
+    });
+    let init = table.process(pid).unwrap();
+    assert_eq!((init.netns, init.pidns, init.mntns), (None, None, None), "it has a capability that we have not");
+    assert_eq!((&init.cgroup, init.comm.as_str()), (&container.cgroup, "busybox"));
+    let unseen = table.processes.iter().filter(|process| process.netns.is_none()).count();
+    assert_eq!(table.unreadable as usize, unseen);
+    assert_eq!(mounts.toda, [TodaMount { point: "/data".to_owned() }]);
+    assert!(matches!(mounts.resolv_conf, Err(MountError::Root { .. })), "{mounts:?}");
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn replaced_name_servers_are_seen_in_a_container() {
+    let container = Container::new(None);
+    let (file, copy) = (container.path("/etc/resolv.conf"), container.path("/etc/resolv.conf.chaos.bak"));
+    assert!(container.mounts().is_clean());
+    fs::copy(&file, &copy).unwrap();
+    fs::write(&file, THEIRS).unwrap();
+    assert_eq!(container.mounts().resolv_conf.unwrap(), ResolvConf::Replaced);
+    fs::write(&file, OURS).unwrap();
+    assert_eq!(container.mounts().resolv_conf.unwrap(), ResolvConf::Restored);
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn a_container_cannot_make_us_open_what_is_not_its_own_plain_file() {
+    let container = Container::new(None);
+    let copy = container.path("/etc/resolv.conf.chaos.bak");
+    for target in ["/proc/kmsg", "/proc/1/root/proc/kmsg"] {
+        symlink(target, &copy).unwrap();
+        let answer = container.mounts().resolv_conf;
+        assert!(matches!(answer, Err(MountError::NotLocal { .. } | MountError::Open { .. })), "{target}: {answer:?}");
+        fs::remove_file(&copy).unwrap();
+    }
+    // /etc/hostname of the host exists; in the container it does not
+    for target in ["/etc/hostname", "../../../../etc/hostname"] {
+        assert!(Path::new("/etc/hostname").exists());
+        symlink(target, &copy).unwrap();
+        assert_eq!(container.mounts().resolv_conf.unwrap(), ResolvConf::Untouched, "{target}");
+        fs::remove_file(&copy).unwrap();
+    }
+    mknodat(CWD, &copy, FileType::CharacterDevice, Mode::RUSR, makedev(1, 5)).unwrap(); // /dev/zero
+    assert!(matches!(container.mounts().resolv_conf, Err(MountError::NotAFile { .. })));
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn a_toda_that_hangs_is_seen_and_not_waited_for() {
+    for (point, is_in_the_way) in [("/data", false), ("/etc", true)] {
+        let container = Container::new(Some(point));
+        let mounts = container.mounts();
+        assert_eq!(mounts.toda, [TodaMount { point: point.to_owned() }]);
+        assert_eq!(matches!(mounts.resolv_conf, Err(MountError::NotLocal { .. })), is_in_the_way, "{mounts:?}");
+        assert!(is_in_the_way || matches!(mounts.resolv_conf, Ok(ResolvConf::Untouched)));
+    }
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn a_link_into_a_file_system_that_hangs_is_not_followed() {
+    let container = Container::new(Some("/data"));
+    symlink("/data/resolv.conf", container.path("/etc/resolv.conf.chaos.bak")).unwrap();
+    assert!(matches!(container.mounts().resolv_conf, Err(MountError::Open { .. })));
+}
