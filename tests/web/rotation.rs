@@ -4,8 +4,8 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::basic_auth::hash;
 use crate::support::{
-    Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged, plain_browser,
-    tls_client,
+    self, Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged,
+    plain_browser, tls_client,
 };
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
@@ -238,7 +238,7 @@ async fn no_change_takes_protection_away() {
         let request = client
             .get(server.https("/"))
             .basic_auth("alice", Some(password));
-        async move { request.send().await.map(|answer| answer.status().as_u16()) }
+        support::status(request)
     };
     let weaker = clients.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven");
     for open in [
