@@ -3,7 +3,7 @@
 use rustls::version::{TLS12, TLS13};
 
 use crate::basic_auth::hash;
-use crate::support::{Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged, plain_browser, tls_client};
+use crate::support::{self, Authority, Folder, Server, browser, catch_log, connect, dns, get_over, logged, plain_browser, tls_client};
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
@@ -176,7 +176,7 @@ async fn no_change_takes_protection_away() {
         let identity = reqwest::Identity::from_pem(format!("{}{}", pair.key, pair.certificate).as_bytes()).expect("one");
         let client = browser(&authority).identity(identity).build().expect("a client");
         let request = client.get(server.https("/")).basic_auth("alice", Some(password));
-        async move { request.send().await.map(|answer| answer.status().as_u16()) }
+        support::status(request)
     };
     let weaker = clients.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven");
     for open in [

@@ -205,6 +205,13 @@ pub(crate) async fn connect(address: SocketAddr, config: ClientConfig) -> io::Re
     in_time(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
 
+/// The status of an answer, or why there is none; no answer in time is no reason but a stuck test.
+pub(crate) async fn status(request: reqwest::RequestBuilder) -> reqwest::Result<u16> {
+    let answer = request.send().await;
+    assert!(!answer.as_ref().is_err_and(reqwest::Error::is_timeout), "stuck");
+    Ok(answer?.status().as_u16())
+}
+
 /// Sends a GET for `path` over `stream` and reads to the end.
 pub(crate) async fn get_over<S>(mut stream: S, path: &str) -> io::Result<String>
 where

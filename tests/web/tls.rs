@@ -4,7 +4,7 @@ use rcgen::SanType;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, NamedGroup, ProtocolVersion};
 
-use crate::support::{Authority, Folder, Pair, Server, browser, connect, dns, get_over, plain_browser, tls_client, trusting};
+use crate::support::{Authority, Folder, Pair, Server, browser, connect, dns, get_over, plain_browser, status, tls_client, trusting};
 
 const FILES: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
@@ -166,6 +166,5 @@ async fn asks(server: &Server, authority: &Authority, identity: Option<&Pair>) -
         let pem = format!("{}{}", pair.key, pair.certificate);
         client = client.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
     }
-    let answer = client.build().expect("a client").get(server.https("/")).send().await?;
-    Ok(answer.status().as_u16())
+    status(client.build().expect("a client").get(server.https("/"))).await
 }
