@@ -6,6 +6,7 @@
 use super::error::ReadError;
 use super::netlink::{Buffer, Request, Socket, attributes, be32, messages, name};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -19,6 +20,9 @@ const GET_BY_INDEX: u16 = SUBSYSTEM | 15;
 const NFGENMSG: [u8; 4] = [2, 0, 0, 0];
 /// `IPSET_PROTOCOL`.
 const PROTOCOL: u8 = 7;
+/// How often a list that changed meanwhile is read again.
+const ATTEMPTS: usize = 4;
+const RENAMED: ReadError = ReadError::Interrupted("ipset list");
 /// `IPSET_FLAG_LIST_HEADER`: no members, please.
 const LIST_HEADER: u32 = 1 << 2;
 
@@ -53,11 +57,18 @@ pub struct Set {
     pub list: Vec<String>,
 }
 
-/// Reads all sets of the namespace the socket was opened in; with `members`, their members too.
+/// Reads all sets of the namespace the socket was opened in; with `members`, their members too. The kernel answers set by set and has no
+/// generation to compare: each set is of one moment, and names exchanged between two of them are noticed.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer, members: bool) -> Result<Vec<Set>, ReadError> {
     let request = Request::new(LIST, &NFGENMSG).attribute(ATTR_PROTOCOL, &[PROTOCOL]);
     let request = if members { request } else { request.attribute(ATTR_FLAGS, &LIST_HEADER.to_be_bytes()) };
-    parse(socket.dump("ipset list", &request, buffer)?)
+    for _ in 0..ATTEMPTS {
+        match parse(socket.dump("ipset list", &request, buffer)?) {
+            Err(ReadError::Interrupted(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(RENAMED)
 }
 
 /// The name of the set with this index, as rules refer to it. `None` when there is none.
@@ -68,16 +79,21 @@ pub fn name_of(index: u16, socket: &mut Socket, buffer: &mut Buffer) -> Result<O
     Ok(parse(answer)?.into_iter().next().map(|set| set.name))
 }
 
-/// Decodes a list. A set with many members comes in several messages, which are joined.
+/// Decodes a list. A set with many members comes in several messages, of which only the first tells its type; they are joined. Two sets
+/// of one name, or members of another one, mean that sets were renamed meanwhile: [`ReadError::Interrupted`].
 pub fn parse(bytes: &[u8]) -> Result<Vec<Set>, ReadError> {
     let mut out: Vec<Set> = Vec::new();
+    let mut names = HashSet::new();
     for message in messages(bytes) {
         let payload = message?.payload.get(NFGENMSG.len()..).ok_or(ReadError::Malformed("ipset message shorter than struct nfgenmsg"))?;
         let part = set(payload)?;
-        match out.last_mut().filter(|last| last.name == part.name) {
+        if part.name.is_empty() {
+            return Err(ReadError::Malformed("ipset without a name"));
+        }
+        match out.last_mut().filter(|last| last.name == part.name && part.kind.is_empty()) {
             Some(last) => last.list.extend(part.list),
-            None if part.name.is_empty() => return Err(ReadError::Malformed("ipset without a name")),
-            None => out.push(part),
+            None if names.insert(part.name.clone()) => out.push(part),
+            None => return Err(RENAMED),
         }
     }
     Ok(out)

@@ -1,4 +1,5 @@
-//! Legacy xtables, IPv4 and IPv6, by `getsockopt(2)`: one call for the size, one for a whole table, which is atomic.
+//! Legacy xtables, IPv4 and IPv6, by `getsockopt(2)`: one call for the layout, one for the whole table, and the layout once more, so
+//! that both are of one moment.
 //!
 //! Only tables listed in `ip_tables_names` are asked for: asking for another one would create it. The one file with `unsafe`: two
 //! calls of libc's getsockopt, which no safe wrapper offers for these options. What the bytes mean is in [`entries`].
@@ -76,14 +77,7 @@ type Dump = ([u8; INFO], Vec<u8>);
 /// One table's bytes; `None` when it went away between listing and reading.
 fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadError> {
     for _ in 0..ATTEMPTS {
-        let mut info = [0; INFO];
-        let length = table.len().min(31);
-        info[..length].copy_from_slice(&table.as_bytes()[..length]);
-        match getsockopt(socket, level, GET_INFO, &mut info) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(ReadError::of("iptables info", errno)),
-        }
+        let Some(info) = info(socket, level, table)? else { return Ok(None) };
         let size = u32_at(&info, 80).map_or(0, |size| size as usize);
         if size > LIMIT {
             return Err(ReadError::TooLarge { what: "iptables table", limit: LIMIT });
@@ -92,12 +86,25 @@ fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadE
         entries[..36].copy_from_slice(&info[..36]);
         entries[32..36].copy_from_slice(&(size as u32).to_ne_bytes());
         match getsockopt(socket, level, GET_ENTRIES, &mut entries) {
-            Ok(()) => return Ok(Some((info, entries.split_off(ENTRIES_HEADER)))),
-            Err(Errno::AGAIN) => {} // the table changed its size in between
+            // The kernel compares sizes only; where chains begin is in the info, which must still be the one of these entries.
+            Ok(()) if self::info(socket, level, table)? == Some(info) => return Ok(Some((info, entries.split_off(ENTRIES_HEADER)))),
+            Ok(()) | Err(Errno::AGAIN) => {}
             Err(errno) => return Err(ReadError::of("iptables entries", errno)),
         }
     }
     Err(ReadError::Interrupted("iptables entries"))
+}
+
+/// `struct ipt_getinfo` of one table; `None` when there is no such table.
+fn info(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<[u8; INFO]>, ReadError> {
+    let mut info = [0; INFO];
+    let length = table.len().min(31);
+    info[..length].copy_from_slice(&table.as_bytes()[..length]);
+    match getsockopt(socket, level, GET_INFO, &mut info) {
+        Ok(()) => Ok(Some(info)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(ReadError::of("iptables info", errno)),
+    }
 }
 
 #[allow(unsafe_code)] // xtables speaks only getsockopt with structs of its own, which no safe wrapper offers

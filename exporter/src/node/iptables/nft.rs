@@ -43,8 +43,16 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, Read
         let mut tables = Tables::default();
         tables.add_chains(chains)?;
         let rules = socket.dump("nft rules", &Request::new(GET_RULE, &[0; NFGENMSG]), buffer)?;
-        if rules.is_empty() || self::generation(rules) == generation {
-            tables.add_rules(rules)?;
+        if !rules.is_empty() {
+            if self::generation(rules) == generation {
+                tables.add_rules(rules)?;
+                return Ok(tables.finish());
+            }
+            continue;
+        }
+        // No rule, no generation: a second look at the chains tells whether the rules went away in between.
+        let chains = socket.dump("nft chains", &Request::new(GET_CHAIN, &[0; NFGENMSG]), buffer)?;
+        if self::generation(chains) == generation {
             return Ok(tables.finish());
         }
     }

@@ -24,6 +24,8 @@ const GET_CLASS: u16 = 42;
 const NEW_CLASS: u16 = 40;
 /// `sizeof(struct tcmsg)`: family, padding, ifindex (at 4), handle (8), parent (12), info (16).
 const TCMSG: usize = 20;
+/// How often a tree that changed while its classes and filters were read is read again.
+const ATTEMPTS: usize = 4;
 
 // Attributes of a tc message.
 const TCA_KIND: u16 = 1;
@@ -104,6 +106,11 @@ impl Qdisc {
     pub fn is_default(&self) -> bool {
         self.handle.0 == 0
     }
+
+    /// What stays the same as long as nobody reconfigures it.
+    fn place(&self) -> (u32, &str, &str, Handle, Handle, &Options) {
+        (self.ifindex, &self.device, &self.kind, self.handle, self.parent, &self.options)
+    }
 }
 
 /// One class of a classful qdisc.
@@ -144,28 +151,59 @@ pub struct Statistics {
     pub queued: Option<u64>,
 }
 
-/// Reads the namespace the socket was opened in.
+/// Reads the namespace the socket was opened in. Classes and filters come by calls of their own, so the qdiscs are looked at once more
+/// afterwards: all three are of one tree, or the tree is read again.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
-    let mut qdiscs = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
-    for qdisc in qdiscs.iter_mut().filter(|qdisc| !qdisc.is_default()) {
-        qdisc.device = socket.device_name(qdisc.ifindex)?;
+    let mut qdiscs = qdiscs(socket, buffer)?;
+    for _ in 0..ATTEMPTS {
+        let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
+        if !details(&mut tc, socket, buffer)? {
+            return Ok(tc);
+        }
+        qdiscs = self::qdiscs(socket, buffer)?;
+        if tc.qdiscs.iter().map(Qdisc::place).eq(qdiscs.iter().map(Qdisc::place)) {
+            filter::name_devices(&mut tc.filters, socket);
+            return Ok(tc);
+        }
     }
-    let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
-    for index in 0..tc.qdiscs.len() {
-        let (qdisc, ifindex) = (&tc.qdiscs[index], tc.qdiscs[index].ifindex);
+    Err(ReadError::Interrupted("classes and filters"))
+}
+
+/// All qdiscs. One whose device is gone by now is gone, too.
+fn qdiscs(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Qdisc>, ReadError> {
+    let mut out = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
+    let mut failure = None;
+    out.retain_mut(|qdisc| qdisc.is_default() || match socket.device_name(qdisc.ifindex) {
+        Ok(name) => {
+            qdisc.device = name;
+            true
+        }
+        Err(ReadError::Gone { .. }) => false,
+        Err(error) => {
+            failure = Some(error);
+            false
+        }
+    });
+    failure.map_or(Ok(out), Err)
+}
+
+/// Adds classes and filters. Says whether there was anything to ask for.
+fn details(tc: &mut Tc, socket: &mut Socket, buffer: &mut Buffer) -> Result<bool, ReadError> {
+    let mut asked = false;
+    for qdisc in &tc.qdiscs {
+        let ifindex = qdisc.ifindex;
         if qdisc.options.has_classes() && !tc.classes.iter().any(|class: &Class| class.ifindex == ifindex) {
             let request = Request::new(GET_CLASS, &tcmsg(ifindex, Handle(0)));
-            let classes = parse_classes(socket.dump("class dump", &request, buffer)?, &qdisc.device)?;
-            tc.classes.extend(classes);
+            tc.classes.extend(parse_classes(socket.dump("class dump", &request, buffer)?, &qdisc.device)?);
+            asked = true;
         }
         for parent in qdisc.options.filter_parents(qdisc.handle) {
             let request = Request::new(filter::GET_FILTER, &tcmsg(ifindex, parent));
-            let filters = filter::parse(socket.dump("filter dump", &request, buffer)?, &qdisc.device)?;
-            tc.filters.extend(filters);
+            tc.filters.extend(filter::parse(socket.dump("filter dump", &request, buffer)?, &qdisc.device)?);
+            asked = true;
         }
     }
-    filter::name_devices(&mut tc.filters, socket);
-    Ok(tc)
+    Ok(asked)
 }
 
 /// A `struct tcmsg` that asks about one device and parent.
