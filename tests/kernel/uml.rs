@@ -62,6 +62,34 @@ fn rules_that_choose_a_band_read_as_iptables_legacy_save_prints_them() {
     });
 }
 
+/// Kinds that kernels of container hosts often lack.
+const MATCHALL: &str = "ip netns add other; ip -n other link add eth0 type dummy; ip -n other link add ifb0 type ifb
+ip netns exec other tc -batch - <<'END'
+qdisc add dev eth0 clsact
+filter add dev eth0 ingress protocol all prio 1 matchall action mirred egress redirect dev ifb0
+filter add dev eth0 egress protocol ip prio 2 flower dst_ip 10.0.0.0/8 action drop
+filter add dev eth0 egress protocol ip prio 3 matchall action mirred egress mirror dev ifb0
+qdisc add dev eth0 root handle 1: prio
+qdisc add dev eth0 parent 1:1 handle 2: fq_codel
+qdisc add dev eth0 parent 1:2 handle 3: cake
+filter add dev eth0 parent 1: protocol ip prio 4 fw classid 1:2
+END
+exec \"$@\"";
+
+#[test]
+#[ignore = "needs user-mode-linux: run by make test"]
+fn other_filters_and_unknown_kinds_read_as_tc_shows_them() {
+    inside("uml::other_filters_and_unknown_kinds_read_as_tc_shows_them", &["sh", "-euc", MATCHALL, "sh"], || {
+        let tc = visit(&place(Path::new("/run/netns/other"))).expect("the namespace can be entered").tc.expect("tc");
+        assert_as_tc_says(&tc, &Tool(&|words: &[&str]| named("other", words)));
+        assert!(tc.filters.iter().any(|it| it.kind == "matchall" && it.redirect == "ifb0"), "{tc:#?}");
+        assert!(tc.filters.iter().any(|it| it.kind == "flower" && it.actions == ["gact"]), "{tc:#?}");
+        for kind in ["fq_codel", "cake"] {
+            assert!(tc.qdiscs.iter().any(|it| it.kind == kind && it.options == Options::Other), "{tc:#?}");
+        }
+    });
+}
+
 #[test]
 #[ignore = "needs user-mode-linux: run by make test"]
 fn a_visit_loads_no_module() {
