@@ -11,16 +11,18 @@ use std::{env, fs};
 /// Set inside only.
 const INSIDE: &str = "CHAOSCOPE_TEST_INSIDE_UML";
 
-/// Outside: boots, runs this one test there after `before`, and requires that it ran and passed. Inside: does `work`.
-fn inside(name: &str, before: &[&str], work: impl FnOnce()) {
+/// Outside: boots, runs this one test there after `before`, requires that it ran and passed, and answers what it said. Inside: does `work`.
+pub fn inside(name: &str, before: &[&str], work: impl FnOnce()) -> Option<String> {
     if env::var_os(INSIDE).is_some() {
-        return work();
+        work();
+        return None;
     }
     let (program, mark) = (env::current_exe().expect("this program"), format!("{INSIDE}=1"));
     let words = ["env", mark.as_str(), program.to_str().expect("a plain path"), "--exact", name, "--ignored", "--nocapture"];
     let output = uml::run(&[before, &words[..]].concat());
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    Some(said.into_owned())
 }
 
 #[test]
@@ -72,7 +74,6 @@ filter add dev eth0 egress protocol ip prio 3 matchall action mirred egress mirr
 qdisc add dev eth0 root handle 1: prio
 qdisc add dev eth0 parent 1:1 handle 2: fq_codel
 qdisc add dev eth0 parent 1:2 handle 3: cake
-filter add dev eth0 parent 1: protocol ip prio 4 fw classid 1:2
 END
 exec \"$@\"";
 

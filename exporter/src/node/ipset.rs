@@ -173,3 +173,53 @@ fn address(bytes: &[u8]) -> Result<String, ReadError> {
     }
     Err(ReadError::Malformed("ipset member without an address"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::fixture::{bytes, spoil};
+
+    const LIST: &str = include_str!("../../../tests/fixtures/ipset-list.hex");
+
+    #[test]
+    fn headers_and_members_are_decoded() {
+        let sets = parse(&bytes(LIST)).unwrap();
+        let shown: Vec<_> = sets.iter().map(|set| (set.name.as_str(), set.kind.as_str(), set.family, set.members, set.list.join(" "))).collect();
+        let row = |name, kind, family, members, list: &str| (name, kind, family, Some(members), list.to_owned());
+        assert_eq!(
+            shown,
+            [
+                row("web-s_5e00029ea14a1_net_tgt", "hash:net", "inet", 1, "127.0.0.2"),
+                row("web-s_5e00029ea_netport_tgt", "hash:net,port", "inet", 1, "127.0.0.3,udp:7"),
+                row("web-s_5e00029ea14_net_netgt", "hash:net", "inet", 0, ""),
+                row("six", "hash:net", "inet6", 1, "::2"),
+                row("web-s_5e00029ea14a1_set_tgt", "list:set", "", 2, "web-s_5e00029ea14a1_net_tgt web-s_5e00029ea_netport_tgt"),
+            ]
+        );
+        assert_eq!(sets[0].references, Some(1));
+    }
+
+    #[test]
+    fn two_sets_of_one_name_mean_that_they_were_renamed() {
+        let one = bytes(LIST);
+        let twice = [&one[..], &one[..]].concat();
+        assert_eq!(parse(&twice), Err(RENAMED));
+    }
+
+    #[test]
+    fn members_in_a_second_message_are_joined() {
+        let one = bytes(LIST);
+        let first = messages(&one).next().unwrap().unwrap();
+        // The kernel goes on with the name and the members alone: without the type (attribute 3), the rest says nothing new.
+        let mut more = one[..first.end].to_vec();
+        let at = more.windows(4).position(|four| four == [0x0d, 0, 3, 0]).unwrap();
+        more[at + 2] = 99;
+        let sets = parse(&[&one[..first.end], &more[..]].concat()).unwrap();
+        assert_eq!((sets.len(), sets[0].list.as_slice()), (1, ["127.0.0.2", "127.0.0.2"].map(str::to_owned).as_slice()));
+    }
+
+    #[test]
+    fn spoilt_bytes_give_a_value_or_an_error() {
+        spoil(&bytes(LIST), parse);
+    }
+}

@@ -11,8 +11,8 @@ pub use entries::{parse_v4, parse_v6};
 use super::super::error::ReadError;
 use super::super::netlink::{name, u32_at};
 use super::super::netns::Traveller;
-use super::Table;
-use entries::{V4, V6, parse};
+use super::{Family, Table};
+use entries::{Layout, V4, V6, parse};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, read as read_fd};
@@ -31,23 +31,51 @@ const LIMIT: usize = 64 << 20;
 /// How often a table that changed its size between the two calls is tried again.
 const ATTEMPTS: usize = 4;
 
+/// One table's bytes.
+#[derive(Clone, Debug)]
+pub struct Dump {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The table's name.
+    pub table: String,
+    /// `struct ipt_getinfo`.
+    pub info: [u8; INFO],
+    /// The entries that follow from it.
+    pub entries: Vec<u8>,
+}
+
 /// Reads all legacy tables of the namespace the thread is in.
 pub fn read(traveller: &Traveller) -> Result<Vec<Table>, ReadError> {
     let mut tables = Vec::new();
     for layout in [&V4, &V6] {
-        let names = names(traveller, layout.names)?;
-        if names.is_empty() {
-            continue;
-        }
-        let socket = socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| ReadError::of("iptables socket", errno))?;
-        for table in &names {
-            if let Some((info, entries)) = dump(&socket, layout.level, table)? {
-                tables.push(parse(layout, table, &info, &entries)?);
-            }
+        for Dump { table, info, entries, .. } in dump(traveller, layout)? {
+            tables.push(parse(layout, &table, &info, &entries)?);
         }
     }
     Ok(tables)
+}
+
+/// The bytes [`read`] decodes.
+pub fn dumps(traveller: &Traveller) -> Result<Vec<Dump>, ReadError> {
+    let mut dumps = dump(traveller, &V4)?;
+    dumps.extend(dump(traveller, &V6)?);
+    Ok(dumps)
+}
+
+fn dump(traveller: &Traveller, layout: &Layout) -> Result<Vec<Dump>, ReadError> {
+    let names = names(traveller, layout.names)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let socket =
+        socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None).map_err(|errno| ReadError::of("iptables socket", errno))?;
+    let mut out = Vec::new();
+    for table in names {
+        if let Some((info, entries)) = table_bytes(&socket, layout.level, &table)? {
+            out.push(Dump { family: layout.family, table, info, entries });
+        }
+    }
+    Ok(out)
 }
 
 /// Tables that exist. The file is absent until the module is there.
@@ -71,11 +99,8 @@ fn names(traveller: &Traveller, file: &str) -> Result<Vec<String>, ReadError> {
     Ok(bytes[..length].split(|byte| *byte == b'\n').filter(|name| !name.is_empty()).map(name).collect())
 }
 
-/// `struct ipt_getinfo` and the entries that follow from it.
-type Dump = ([u8; INFO], Vec<u8>);
-
 /// One table's bytes; `None` when it went away between listing and reading.
-fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadError> {
+fn table_bytes(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<([u8; INFO], Vec<u8>)>, ReadError> {
     for _ in 0..ATTEMPTS {
         let Some(info) = info(socket, level, table)? else { return Ok(None) };
         let size = u32_at(&info, 80).map_or(0, |size| size as usize);
