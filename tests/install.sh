@@ -12,7 +12,7 @@ node_wanted=20 node_fetched=22.23.3 npm_fetched=10.9.9
 export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
 
 packages=(
-  iptables ipset iproute2 util-linux procps        # the kernel state the readers are compared with
+  iptables nftables ipset iproute2 util-linux procps # the kernel state the readers are compared with
   user-mode-linux kmod gcc libc6-dev busybox-static # a kernel with netem (tests/uml); busybox is also the test image
   containerd runc docker.io containernetworking-plugins
   prometheus                                        # and promtool

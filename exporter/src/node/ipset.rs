@@ -6,6 +6,7 @@
 use super::error::ReadError;
 use super::netlink::{Buffer, Request, Socket, attributes, be32, messages, name};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -19,6 +20,9 @@ const GET_BY_INDEX: u16 = SUBSYSTEM | 15;
 const NFGENMSG: [u8; 4] = [2, 0, 0, 0];
 /// `IPSET_PROTOCOL`.
 const PROTOCOL: u8 = 7;
+/// How often a list that changed meanwhile is read again.
+const ATTEMPTS: usize = 4;
+const RENAMED: ReadError = ReadError::Interrupted("ipset list");
 /// `IPSET_FLAG_LIST_HEADER`: no members, please.
 const LIST_HEADER: u32 = 1 << 2;
 
@@ -53,11 +57,18 @@ pub struct Set {
     pub list: Vec<String>,
 }
 
-/// Reads all sets of the namespace the socket was opened in; with `members`, their members too.
+/// Reads all sets of the namespace the socket was opened in; with `members`, their members too. The kernel answers set by set and has no
+/// generation to compare: two sets may be some microseconds apart, and only that a name moved from one to the other is noticed.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer, members: bool) -> Result<Vec<Set>, ReadError> {
     let request = Request::new(LIST, &NFGENMSG).attribute(ATTR_PROTOCOL, &[PROTOCOL]);
     let request = if members { request } else { request.attribute(ATTR_FLAGS, &LIST_HEADER.to_be_bytes()) };
-    parse(socket.dump("ipset list", &request, buffer)?)
+    for _ in 0..ATTEMPTS {
+        match parse(socket.dump("ipset list", &request, buffer)?) {
+            Err(ReadError::Interrupted(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(RENAMED)
 }
 
 /// The name of the set with this index, as rules refer to it. `None` when there is none.
@@ -68,16 +79,21 @@ pub fn name_of(index: u16, socket: &mut Socket, buffer: &mut Buffer) -> Result<O
     Ok(parse(answer)?.into_iter().next().map(|set| set.name))
 }
 
-/// Decodes a list. A set with many members comes in several messages, which are joined.
+/// Decodes a list. A set with many members comes in several messages, of which only the first tells its type; they are joined. Two sets
+/// of one name, or members of another one, mean that sets were renamed meanwhile: [`ReadError::Interrupted`].
 pub fn parse(bytes: &[u8]) -> Result<Vec<Set>, ReadError> {
     let mut out: Vec<Set> = Vec::new();
+    let mut names = HashSet::new();
     for message in messages(bytes) {
         let payload = message?.payload.get(NFGENMSG.len()..).ok_or(ReadError::Malformed("ipset message shorter than struct nfgenmsg"))?;
         let part = set(payload)?;
-        match out.last_mut().filter(|last| last.name == part.name) {
+        if part.name.is_empty() {
+            return Err(ReadError::Malformed("ipset without a name"));
+        }
+        match out.last_mut().filter(|last| last.name == part.name && part.kind.is_empty()) {
             Some(last) => last.list.extend(part.list),
-            None if part.name.is_empty() => return Err(ReadError::Malformed("ipset without a name")),
-            None => out.push(part),
+            None if names.insert(part.name.clone()) => out.push(part),
+            None => return Err(RENAMED),
         }
     }
     Ok(out)
@@ -156,4 +172,54 @@ fn address(bytes: &[u8]) -> Result<String, ReadError> {
         }
     }
     Err(ReadError::Malformed("ipset member without an address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::fixture::{bytes, spoil};
+
+    const LIST: &str = include_str!("../../../tests/fixtures/ipset-list.hex");
+
+    #[test]
+    fn headers_and_members_are_decoded() {
+        let sets = parse(&bytes(LIST)).unwrap();
+        let shown: Vec<_> = sets.iter().map(|set| (set.name.as_str(), set.kind.as_str(), set.family, set.members, set.list.join(" "))).collect();
+        let row = |name, kind, family, members, list: &str| (name, kind, family, Some(members), list.to_owned());
+        assert_eq!(
+            shown,
+            [
+                row("web-s_5e00029ea14a1_net_tgt", "hash:net", "inet", 1, "127.0.0.2"),
+                row("web-s_5e00029ea_netport_tgt", "hash:net,port", "inet", 1, "127.0.0.3,udp:7"),
+                row("web-s_5e00029ea14_net_netgt", "hash:net", "inet", 0, ""),
+                row("six", "hash:net", "inet6", 1, "::2"),
+                row("web-s_5e00029ea14a1_set_tgt", "list:set", "", 2, "web-s_5e00029ea14a1_net_tgt web-s_5e00029ea_netport_tgt"),
+            ]
+        );
+        assert_eq!(sets[0].references, Some(1));
+    }
+
+    #[test]
+    fn two_sets_of_one_name_mean_that_they_were_renamed() {
+        let one = bytes(LIST);
+        let twice = [&one[..], &one[..]].concat();
+        assert_eq!(parse(&twice), Err(RENAMED));
+    }
+
+    #[test]
+    fn members_in_a_second_message_are_joined() {
+        let one = bytes(LIST);
+        let first = messages(&one).next().unwrap().unwrap();
+        // The kernel goes on with the name and the members alone: without the type (attribute 3), the rest says nothing new.
+        let mut more = one[..first.end].to_vec();
+        let at = more.windows(4).position(|four| four == [0x0d, 0, 3, 0]).unwrap();
+        more[at + 2] = 99;
+        let sets = parse(&[&one[..first.end], &more[..]].concat()).unwrap();
+        assert_eq!((sets.len(), sets[0].list.as_slice()), (1, ["127.0.0.2", "127.0.0.2"].map(str::to_owned).as_slice()));
+    }
+
+    #[test]
+    fn spoilt_bytes_give_a_value_or_an_error() {
+        spoil(&bytes(LIST), parse);
+    }
 }

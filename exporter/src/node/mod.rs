@@ -6,6 +6,8 @@
 mod bounded;
 pub mod containers;
 pub mod error;
+#[cfg(test)]
+mod fixture;
 pub mod host;
 pub mod ipset;
 pub mod iptables;

@@ -226,3 +226,6 @@ fn refused(what: &'static str, code: i32) -> Result<(), ReadError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,8 @@ impl Visitor {
         sets: &Result<Vec<Set>, ReadError>,
     ) -> Result<(), ReadError> {
         match (netfilter, sets) {
-            (Some(Ok(socket)), Ok(sets)) if !sets.is_empty() => iptables::name_sets(tables, socket, &mut self.buffer),
+            // Also when no set was listed: one may have been made since, together with a rule.
+            (Some(Ok(socket)), Ok(_)) => iptables::name_sets(tables, socket, &mut self.buffer),
             _ => Ok(()),
         }
     }

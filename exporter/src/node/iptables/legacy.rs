@@ -1,4 +1,5 @@
-//! Legacy xtables, IPv4 and IPv6, by `getsockopt(2)`: one call for the size, one for a whole table, which is atomic.
+//! Legacy xtables, IPv4 and IPv6, by `getsockopt(2)`: one call for the layout, one for the whole table, and the layout once more, so
+//! that both are of one moment.
 //!
 //! Only tables listed in `ip_tables_names` are asked for: asking for another one would create it. The one file with `unsafe`: two
 //! calls of libc's getsockopt, which no safe wrapper offers for these options. What the bytes mean is in [`entries`].
@@ -10,8 +11,8 @@ pub use entries::{parse_v4, parse_v6};
 use super::super::error::ReadError;
 use super::super::netlink::{name, u32_at};
 use super::super::netns::Traveller;
-use super::Table;
-use entries::{V4, V6, parse};
+use super::{Family, Table};
+use entries::{Layout, V4, V6, parse};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, read as read_fd};
@@ -30,23 +31,51 @@ const LIMIT: usize = 64 << 20;
 /// How often a table that changed its size between the two calls is tried again.
 const ATTEMPTS: usize = 4;
 
+/// One table's bytes.
+#[derive(Clone, Debug)]
+pub struct Dump {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The table's name.
+    pub table: String,
+    /// `struct ipt_getinfo`.
+    pub info: [u8; INFO],
+    /// The entries that follow from it.
+    pub entries: Vec<u8>,
+}
+
 /// Reads all legacy tables of the namespace the thread is in.
 pub fn read(traveller: &Traveller) -> Result<Vec<Table>, ReadError> {
     let mut tables = Vec::new();
     for layout in [&V4, &V6] {
-        let names = names(traveller, layout.names)?;
-        if names.is_empty() {
-            continue;
-        }
-        let socket = socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| ReadError::of("iptables socket", errno))?;
-        for table in &names {
-            if let Some((info, entries)) = dump(&socket, layout.level, table)? {
-                tables.push(parse(layout, table, &info, &entries)?);
-            }
+        for Dump { table, info, entries, .. } in dump(traveller, layout)? {
+            tables.push(parse(layout, &table, &info, &entries)?);
         }
     }
     Ok(tables)
+}
+
+/// The bytes [`read`] decodes.
+pub fn dumps(traveller: &Traveller) -> Result<Vec<Dump>, ReadError> {
+    let mut dumps = dump(traveller, &V4)?;
+    dumps.extend(dump(traveller, &V6)?);
+    Ok(dumps)
+}
+
+fn dump(traveller: &Traveller, layout: &Layout) -> Result<Vec<Dump>, ReadError> {
+    let names = names(traveller, layout.names)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let socket =
+        socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None).map_err(|errno| ReadError::of("iptables socket", errno))?;
+    let mut out = Vec::new();
+    for table in names {
+        if let Some((info, entries)) = table_bytes(&socket, layout.level, &table)? {
+            out.push(Dump { family: layout.family, table, info, entries });
+        }
+    }
+    Ok(out)
 }
 
 /// Tables that exist. The file is absent until the module is there.
@@ -70,20 +99,10 @@ fn names(traveller: &Traveller, file: &str) -> Result<Vec<String>, ReadError> {
     Ok(bytes[..length].split(|byte| *byte == b'\n').filter(|name| !name.is_empty()).map(name).collect())
 }
 
-/// `struct ipt_getinfo` and the entries that follow from it.
-type Dump = ([u8; INFO], Vec<u8>);
-
 /// One table's bytes; `None` when it went away between listing and reading.
-fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadError> {
+fn table_bytes(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<([u8; INFO], Vec<u8>)>, ReadError> {
     for _ in 0..ATTEMPTS {
-        let mut info = [0; INFO];
-        let length = table.len().min(31);
-        info[..length].copy_from_slice(&table.as_bytes()[..length]);
-        match getsockopt(socket, level, GET_INFO, &mut info) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(ReadError::of("iptables info", errno)),
-        }
+        let Some(info) = info(socket, level, table)? else { return Ok(None) };
         let size = u32_at(&info, 80).map_or(0, |size| size as usize);
         if size > LIMIT {
             return Err(ReadError::TooLarge { what: "iptables table", limit: LIMIT });
@@ -92,12 +111,25 @@ fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadE
         entries[..36].copy_from_slice(&info[..36]);
         entries[32..36].copy_from_slice(&(size as u32).to_ne_bytes());
         match getsockopt(socket, level, GET_ENTRIES, &mut entries) {
-            Ok(()) => return Ok(Some((info, entries.split_off(ENTRIES_HEADER)))),
-            Err(Errno::AGAIN) => {} // the table changed its size in between
+            // The kernel compares sizes only; where chains begin is in the info, which must still be the one of these entries.
+            Ok(()) if self::info(socket, level, table)? == Some(info) => return Ok(Some((info, entries.split_off(ENTRIES_HEADER)))),
+            Ok(()) | Err(Errno::AGAIN) => {}
             Err(errno) => return Err(ReadError::of("iptables entries", errno)),
         }
     }
     Err(ReadError::Interrupted("iptables entries"))
+}
+
+/// `struct ipt_getinfo` of one table; `None` when there is no such table.
+fn info(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<[u8; INFO]>, ReadError> {
+    let mut info = [0; INFO];
+    let length = table.len().min(31);
+    info[..length].copy_from_slice(&table.as_bytes()[..length]);
+    match getsockopt(socket, level, GET_INFO, &mut info) {
+        Ok(()) => Ok(Some(info)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(ReadError::of("iptables info", errno)),
+    }
 }
 
 #[allow(unsafe_code)] // xtables speaks only getsockopt with structs of its own, which no safe wrapper offers

@@ -43,8 +43,16 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, Read
         let mut tables = Tables::default();
         tables.add_chains(chains)?;
         let rules = socket.dump("nft rules", &Request::new(GET_RULE, &[0; NFGENMSG]), buffer)?;
-        if rules.is_empty() || self::generation(rules) == generation {
-            tables.add_rules(rules)?;
+        if !rules.is_empty() {
+            if self::generation(rules) == generation {
+                tables.add_rules(rules)?;
+                return Ok(tables.finish());
+            }
+            continue;
+        }
+        // No rule, no generation: a second look at the chains tells whether the rules went away in between.
+        let chains = socket.dump("nft chains", &Request::new(GET_CHAIN, &[0; NFGENMSG]), buffer)?;
+        if self::generation(chains) == generation {
             return Ok(tables.finish());
         }
     }
@@ -152,5 +160,49 @@ fn family_of(number: u8) -> Family {
         7 => Family::Bridge,
         10 => Family::Ipv6,
         _ => Family::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::node::fixture::{bytes, spoil};
+
+    const CHAINS: &str = include_str!("../../../../tests/fixtures/nft-chains.hex");
+    const RULES: &str = include_str!("../../../../tests/fixtures/nft-rules.hex");
+
+    #[test]
+    fn chains_and_rules_of_both_writers_are_decoded() {
+        let tables = parse(&bytes(CHAINS), &bytes(RULES)).unwrap();
+        let find = |table: &str, chain: &str| {
+            let chains = &tables.iter().find(|it| it.name == table).unwrap().chains;
+            chains.iter().find(|it| it.name == chain).unwrap()
+        };
+        let forward = find("filter", "FORWARD");
+        assert_eq!((forward.policy, forward.hooked, forward.reachable, forward.rules.len()), ("DROP", true, Some(true), 0));
+        assert_eq!(
+            find("filter", "INPUT").rules.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "! -s 10.0.0.0/9 -i eth+ -p tcp -m tcp --sport 1024:65535 --dport 80 -j DROP",
+                "-p tcp -m state --state NEW,ESTABLISHED -m tcp --dport 6443 -j DROP"
+            ]
+        );
+        assert_eq!(find("filter", "CHAOS-OUTPUT").rules[1].verdict, Verdict::Goto("TC-TABLES-0".to_owned()));
+        let input = find("house", "input");
+        assert_eq!((input.policy, input.rules[0].counters.map(|count| count.packets)), ("DROP", Some(3)));
+        assert!(input.rules[1].verdict_map && find("house", "cellar").reachable == Some(true));
+    }
+
+    #[test]
+    fn a_rule_without_its_chain_is_an_error() {
+        assert!(matches!(parse(&[], &bytes(RULES)), Err(ReadError::Malformed(_))));
+    }
+
+    #[test]
+    fn spoilt_bytes_give_a_value_or_an_error() {
+        let (chains, rules) = (bytes(CHAINS), bytes(RULES));
+        spoil(&chains, |spoilt| parse(spoilt, &rules));
+        spoil(&rules, |spoilt| parse(&chains, spoilt));
     }
 }

@@ -102,14 +102,16 @@ pub fn address(flag: &str, address: [u8; 4], mask: [u8; 4], inverted: bool) -> O
     Some(Part::Text(format!("{}{flag} {network}/{mask}", not(inverted))))
 }
 
-/// `-i eth0`; a name whose mask ends early is a prefix and gets a `+`.
+/// `-i eth0`; the mask covers the final NUL of a whole name and ends before that of a prefix, which gets a `+`. Whether the name's own
+/// bytes hold that `+` is up to who wrote the rule.
 pub fn interface(flag: &str, device: &[u8], mask: &[u8], inverted: bool) -> Option<Part> {
-    let length = device.iter().position(|byte| *byte == 0).unwrap_or(device.len());
-    if mask.first().is_none_or(|byte| *byte == 0) {
+    let covered = mask.iter().position(|byte| *byte == 0).unwrap_or(mask.len()).min(device.len());
+    if covered == 0 {
         return None;
     }
-    let plus = if mask.get(length).is_none_or(|byte| *byte != 0) { "" } else { "+" };
-    Some(Part::Text(format!("{}{flag} {}{plus}", not(inverted), name(&device[..length]))))
+    let device = &device[..covered];
+    let plus = if device.contains(&0) || covered == mask.len() { "" } else { "+" };
+    Some(Part::Text(format!("{}{flag} {}{plus}", not(inverted), name(device))))
 }
 
 /// `-p tcp`; the names `iptables-save` has built in, numbers for the rest.
@@ -176,7 +178,7 @@ fn set(info: &[u8]) -> Option<SetMatch> {
 }
 
 /// Ports: one, or a range; nothing for all.
-fn ports(flag: &str, from: u16, to: u16, inverted: bool) -> String {
+pub fn ports(flag: &str, from: u16, to: u16, inverted: bool) -> String {
     match (from, to) {
         (0, 0xffff) if !inverted => String::new(),
         _ if from == to => format!(" {}--{flag} {from}", not(inverted)),
@@ -203,7 +205,7 @@ fn udp(info: &[u8]) -> Option<String> {
 
 /// `struct xt_conntrack_mtinfo3` with nothing but a state: `match_flags` (u16) at 146, `invert_flags` at 148, `state_mask` at 150.
 /// `XT_CONNTRACK_STATE` 1; `XT_CONNTRACK_STATE_ALIAS` 2^13 says that it was written as `-m state`. State bits: `XT_CONNTRACK_STATE_INVALID` 1,
-/// then 1 << (`ip_conntrack_info` % 3 + 1), untracked 64.
+/// then 1 << (`ip_conntrack_info` % 3 + 1), SNAT, DNAT and untracked from 1 << (`IP_CT_NUMBER` 5 + 1) on.
 fn conntrack(info: &[u8]) -> Option<String> {
     let (flags, invert, bits) = (u16_at(info, 146)?, u16_at(info, 148)?, u16_at(info, 150)?);
     let flag = match flags {
@@ -211,7 +213,10 @@ fn conntrack(info: &[u8]) -> Option<String> {
         0x0001 => "-m conntrack{not} --ctstate",
         _ => return None,
     };
-    let names = [(1, "INVALID"), (8, "NEW"), (4, "RELATED"), (2, "ESTABLISHED"), (64, "UNTRACKED")];
+    let names = [(1, "INVALID"), (8, "NEW"), (4, "RELATED"), (2, "ESTABLISHED"), (256, "UNTRACKED"), (64, "SNAT"), (128, "DNAT")];
+    if bits >> 9 != 0 {
+        return None;
+    }
     let known: Vec<_> = names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
     let not = if invert & 1 != 0 { " !" } else { "" };
     (!known.is_empty()).then(|| format!("{} {}", flag.replace("{not}", not), known.join(",")))

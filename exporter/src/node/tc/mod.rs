@@ -24,6 +24,8 @@ const GET_CLASS: u16 = 42;
 const NEW_CLASS: u16 = 40;
 /// `sizeof(struct tcmsg)`: family, padding, ifindex (at 4), handle (8), parent (12), info (16).
 const TCMSG: usize = 20;
+/// How often a tree that changed while its classes and filters were read is read again.
+const ATTEMPTS: usize = 4;
 
 // Attributes of a tc message.
 const TCA_KIND: u16 = 1;
@@ -104,6 +106,11 @@ impl Qdisc {
     pub fn is_default(&self) -> bool {
         self.handle.0 == 0
     }
+
+    /// What stays the same as long as nobody reconfigures it.
+    fn place(&self) -> (u32, &str, &str, Handle, Handle, &Options) {
+        (self.ifindex, &self.device, &self.kind, self.handle, self.parent, &self.options)
+    }
 }
 
 /// One class of a classful qdisc.
@@ -144,28 +151,59 @@ pub struct Statistics {
     pub queued: Option<u64>,
 }
 
-/// Reads the namespace the socket was opened in.
+/// Reads the namespace the socket was opened in. Classes and filters come by calls of their own, so the qdiscs are looked at once more
+/// afterwards: all three are of one tree, or the tree is read again.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
-    let mut qdiscs = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
-    for qdisc in qdiscs.iter_mut().filter(|qdisc| !qdisc.is_default()) {
-        qdisc.device = socket.device_name(qdisc.ifindex)?;
+    let mut qdiscs = qdiscs(socket, buffer)?;
+    for _ in 0..ATTEMPTS {
+        let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
+        if !details(&mut tc, socket, buffer)? {
+            return Ok(tc);
+        }
+        qdiscs = self::qdiscs(socket, buffer)?;
+        if tc.qdiscs.iter().map(Qdisc::place).eq(qdiscs.iter().map(Qdisc::place)) {
+            filter::name_devices(&mut tc.filters, socket);
+            return Ok(tc);
+        }
     }
-    let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
-    for index in 0..tc.qdiscs.len() {
-        let (qdisc, ifindex) = (&tc.qdiscs[index], tc.qdiscs[index].ifindex);
+    Err(ReadError::Interrupted("classes and filters"))
+}
+
+/// All qdiscs. One whose device is gone by now is gone, too.
+fn qdiscs(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Qdisc>, ReadError> {
+    let mut out = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
+    let mut failure = None;
+    out.retain_mut(|qdisc| qdisc.is_default() || match socket.device_name(qdisc.ifindex) {
+        Ok(name) => {
+            qdisc.device = name;
+            true
+        }
+        Err(ReadError::Gone { .. }) => false,
+        Err(error) => {
+            failure = Some(error);
+            false
+        }
+    });
+    failure.map_or(Ok(out), Err)
+}
+
+/// Adds classes and filters. Says whether there was anything to ask for.
+fn details(tc: &mut Tc, socket: &mut Socket, buffer: &mut Buffer) -> Result<bool, ReadError> {
+    let mut asked = false;
+    for qdisc in &tc.qdiscs {
+        let ifindex = qdisc.ifindex;
         if qdisc.options.has_classes() && !tc.classes.iter().any(|class: &Class| class.ifindex == ifindex) {
             let request = Request::new(GET_CLASS, &tcmsg(ifindex, Handle(0)));
-            let classes = parse_classes(socket.dump("class dump", &request, buffer)?, &qdisc.device)?;
-            tc.classes.extend(classes);
+            tc.classes.extend(parse_classes(socket.dump("class dump", &request, buffer)?, &qdisc.device)?);
+            asked = true;
         }
         for parent in qdisc.options.filter_parents(qdisc.handle) {
             let request = Request::new(filter::GET_FILTER, &tcmsg(ifindex, parent));
-            let filters = filter::parse(socket.dump("filter dump", &request, buffer)?, &qdisc.device)?;
-            tc.filters.extend(filters);
+            tc.filters.extend(filter::parse(socket.dump("filter dump", &request, buffer)?, &qdisc.device)?);
+            asked = true;
         }
     }
-    filter::name_devices(&mut tc.filters, socket);
-    Ok(tc)
+    Ok(asked)
 }
 
 /// A `struct tcmsg` that asks about one device and parent.
@@ -258,4 +296,121 @@ fn statistics(bytes: &[u8]) -> Result<Statistics, ReadError> {
     }
     out.packets = wide.or(out.packets);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::fixture::{bytes, spoil};
+
+    const NETEM: &str = include_str!("../../../../tests/fixtures/qdisc-netem.hex");
+    const CHAOS_MESH: &str = include_str!("../../../../tests/fixtures/qdisc-chaos-mesh.hex");
+    const KRKN: &str = include_str!("../../../../tests/fixtures/qdisc-krkn.hex");
+    const CLASS: &str = include_str!("../../../../tests/fixtures/class-krkn.hex");
+    const TBF: &str = include_str!("../../../../tests/fixtures/qdisc-tbf.hex");
+    const U32: &str = include_str!("../../../../tests/fixtures/filter-u32.hex");
+
+    fn netem(qdiscs: &[Qdisc], at: usize) -> &options::Netem {
+        let Options::Netem(netem) = &qdiscs[at].options else { panic!("{qdiscs:#?}") };
+        netem
+    }
+
+    fn near(ours: f64, expected: f64) {
+        assert!((ours - expected).abs() < 1e-6, "{ours} is not {expected}");
+    }
+
+    /// The order is that of the table in `tests/uml/netem.sh`, after lo's qdisc, which is no default one's but absent.
+    #[test]
+    fn every_parameter_of_netem_is_decoded() {
+        let all = parse_qdiscs(&bytes(NETEM)).unwrap();
+        let qdiscs: Vec<_> = all.into_iter().filter(|qdisc| !qdisc.is_default()).collect();
+        near(netem(&qdiscs, 0).delay_seconds, 0.075);
+        let jitter = netem(&qdiscs, 1);
+        near(jitter.delay_seconds, 0.2);
+        near(jitter.jitter_seconds, 0.03);
+        near(jitter.delay_correlation, 0.25);
+        near(netem(&qdiscs, 2).loss_ratio.unwrap(), 0.3);
+        near(netem(&qdiscs, 2).loss_correlation, 0.1);
+        assert_eq!((netem(&qdiscs, 3).loss_model, netem(&qdiscs, 3).loss_ratio), (Some("ge"), None));
+        assert_eq!(netem(&qdiscs, 4).loss_model, Some("gi"));
+        near(netem(&qdiscs, 5).duplicate_ratio, 0.5);
+        let correlated = netem(&qdiscs, 8);
+        near(correlated.duplicate_correlation, 0.05);
+        near(correlated.corrupt_ratio, 0.06);
+        near(correlated.corrupt_correlation, 0.08);
+        let reorder = netem(&qdiscs, 9);
+        near(reorder.reorder_ratio, 0.25);
+        near(reorder.reorder_correlation, 0.5);
+        assert_eq!((reorder.gap, reorder.limit_packets), (5, 1000));
+        assert_eq!((netem(&qdiscs, 10).rate_bytes_per_second, netem(&qdiscs, 10).limit_packets), (Some(1_250_000), 777));
+        assert_eq!(netem(&qdiscs, 11).rate_bytes_per_second, Some(5_000_000_000));
+        near(netem(&qdiscs, 13).delay_seconds, 5.0);
+        near(netem(&qdiscs, 14).delay_seconds, 250.0);
+        assert_eq!((qdiscs[14].statistics.queued, qdiscs[14].statistics.backlog), (Some(7), Some(7 * 43)));
+        assert_eq!(netem(&qdiscs, 16), &options::Netem { loss_ratio: Some(0.0), limit_packets: 1000, ..options::Netem::default() });
+        assert_eq!(qdiscs[17].statistics.bytes, Some(9 * 43));
+    }
+
+    #[test]
+    fn the_tree_of_chaos_mesh_is_decoded() {
+        let mut qdiscs = parse_qdiscs(&bytes(CHAOS_MESH)).unwrap();
+        qdiscs.retain(|qdisc| !qdisc.is_default());
+        qdiscs.sort_by_key(|qdisc| qdisc.handle);
+        let places: Vec<_> = qdiscs.iter().map(|qdisc| format!("{} {} {}", qdisc.kind, qdisc.handle, qdisc.parent)).collect();
+        assert_eq!(places, ["prio 1: root", "sfq 2: 1:1", "sfq 3: 1:2", "sfq 4: 1:3", "netem 5: 1:4", "netem 6: 1:5"]);
+        let priomap = [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+        assert_eq!(qdiscs[0].options, Options::Prio(options::Prio { bands: 5, priomap }));
+        assert_eq!(qdiscs[1].options, Options::Sfq(options::Sfq { quantum_bytes: 1514, perturb_seconds: 0, limit_packets: 127 }));
+        assert_eq!(qdiscs[4].statistics.packets, Some(5));
+    }
+
+    #[test]
+    fn the_tree_of_krkn_is_decoded() {
+        let qdiscs = parse_qdiscs(&bytes(KRKN)).unwrap();
+        let find = |handle: u32| qdiscs.iter().find(|qdisc| qdisc.handle.0 == handle).unwrap();
+        assert_eq!(find(0x0100_0000).options, Options::Htb { default_class: 1 });
+        assert_eq!((find(0xffff_0000).options.clone(), find(0xffff_0000).parent), (Options::Ingress, Handle::INGRESS));
+        let classes = parse_classes(&bytes(CLASS), "eth0").unwrap();
+        assert_eq!((classes.len(), classes[0].handle.to_string()), (1, "100:1".to_owned()));
+        let rate = Options::HtbClass { rate_bytes_per_second: 12_500_000, ceil_bytes_per_second: 12_500_000 };
+        assert_eq!((&classes[0].options, classes[0].statistics.packets), (&rate, Some(11)));
+    }
+
+    #[test]
+    fn tbf_and_its_filter_are_decoded() {
+        let qdiscs = parse_qdiscs(&bytes(TBF)).unwrap();
+        let Options::Tbf(tbf) = &qdiscs[0].options else { panic!("{qdiscs:#?}") };
+        assert_eq!((tbf.rate_bytes_per_second, tbf.peakrate_bytes_per_second, tbf.limit_bytes), (1_000_000, None, 20_971_520));
+        near(tbf.burst_bytes, 10_000.0);
+        assert_eq!(qdiscs[1].options, Options::Clsact);
+        let filters = filter::parse(&bytes(U32), "lo").unwrap();
+        let last = filters.last().unwrap();
+        assert_eq!((last.kind.as_str(), last.actions.as_slice(), last.redirect_index), ("u32", ["mirred".to_owned()].as_slice(), Some(1)));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_kept() {
+        let mut message = bytes(TBF);
+        let at = message.windows(3).position(|three| three == b"tbf").unwrap();
+        message[at..at + 3].copy_from_slice(b"new");
+        let qdiscs = parse_qdiscs(&message).unwrap();
+        assert_eq!((qdiscs[0].kind.as_str(), &qdiscs[0].options), ("new", &Options::Other));
+        assert!(qdiscs[0].statistics.bytes.is_some());
+    }
+
+    #[test]
+    fn spoilt_bytes_give_a_value_or_an_error() {
+        for fixture in [NETEM, CHAOS_MESH, KRKN, TBF] {
+            spoil(&bytes(fixture), parse_qdiscs);
+        }
+        spoil(&bytes(CLASS), |spoilt| parse_classes(spoilt, "eth0"));
+        spoil(&bytes(U32), |spoilt| filter::parse(spoilt, "lo"));
+    }
+
+    #[test]
+    fn too_short_is_an_error_and_not_a_zero() {
+        let whole = bytes(TBF);
+        let Err(error) = parse_qdiscs(&whole[..whole.len() - 4]) else { panic!("half a message was read") };
+        assert_eq!(error.reason(), "malformed");
+    }
 }

@@ -16,7 +16,7 @@ const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTI
 
 /// Where the parts of an entry lie.
 pub(super) struct Layout {
-    family: Family,
+    pub(super) family: Family,
     pub(super) names: &'static str,
     pub(super) domain: AddressFamily,
     pub(super) level: i32,
@@ -238,4 +238,58 @@ fn head_v6(entry: &[u8]) -> Option<Vec<Part>> {
         text::protocol(u16_at(entry, 128)?, invert & 64 != 0),
     ];
     Some(parts.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::fixture::{bytes, spoil};
+
+    const FOUR: &str = include_str!("../../../../../tests/fixtures/legacy-v4.hex");
+    const SIX: &str = include_str!("../../../../../tests/fixtures/legacy-v6.hex");
+    /// `sizeof(struct ipt_getinfo)`: what a fixture begins with.
+    const INFO: usize = 84;
+
+    fn rules(table: &Table, chain: &str) -> Vec<String> {
+        table.chains.iter().find(|it| it.name == chain).unwrap().rules.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_table_of_ipv4_is_decoded() {
+        let blob = bytes(FOUR);
+        let table = parse_v4("filter", &blob[..INFO], &blob[INFO..]).unwrap();
+        let chains: Vec<_> = table.chains.iter().map(|it| (it.name.as_str(), it.policy, it.hooked, it.reachable)).collect();
+        assert_eq!(
+            chains,
+            [
+                ("INPUT", "ACCEPT", true, Some(true)),
+                ("FORWARD", "DROP", true, Some(true)),
+                ("OUTPUT", "ACCEPT", true, Some(true)),
+                ("CHAOS-OUTPUT", "-", false, Some(true)),
+                ("TC-TABLES-0", "-", false, Some(true))
+            ]
+        );
+        assert_eq!(rules(&table, "INPUT")[0], "! -s 10.0.0.0/9 -i eth+ -p tcp -m tcp --sport 1024:65535 --dport 80 -j DROP");
+        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-m set --match-set #4 dst,dst -j DROP", "-g TC-TABLES-0"]);
+        let last = &rules(&table, "TC-TABLES-0")[1];
+        assert!(last.starts_with("-m limit#") && last.ends_with(" -j REJECT --reject-with icmp-port-unreachable"), "{last}");
+        assert_eq!(table.chains[2].rules[0].counters.map(|count| count.packets), Some(6)); // three datagrams, three answers
+    }
+
+    #[test]
+    fn a_table_of_ipv6_is_decoded() {
+        let blob = bytes(SIX);
+        let table = parse_v6("filter", &blob[..INFO], &blob[INFO..]).unwrap();
+        assert_eq!(rules(&table, "INPUT"), ["-s fe80::/10 -i lo+ -p ipv6-icmp -j ACCEPT"]);
+        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-d 2001:db8::/33 -m set --match-set #3 dst -j DROP"]);
+        assert_eq!(table.chains.iter().find(|it| it.name == "OUTPUT").unwrap().policy, "DROP");
+    }
+
+    #[test]
+    fn spoilt_bytes_give_a_value_or_an_error() {
+        for (fixture, layout) in [(FOUR, &V4), (SIX, &V6)] {
+            let blob = bytes(fixture);
+            spoil(&blob, |spoilt| parse(layout, "filter", &spoilt[..spoilt.len().min(INFO)], spoilt.get(INFO..).unwrap_or(&[])));
+        }
+    }
 }

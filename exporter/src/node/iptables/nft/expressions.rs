@@ -17,8 +17,10 @@ const META_L4PROTO: u32 = 16;
 // NFT_PAYLOAD_*
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
-/// `NFT_CMP_NEQ`; `NFT_CMP_EQ` is 0.
+// NFT_CMP_*, NFT_RANGE_*; EQ is 0. `iptables-nft` writes ports from 0 on as LTE, those up to the last as GT.
 const NEQ: u32 = 1;
+const LTE: u32 = 3;
+const GT: u32 = 4;
 /// `IFNAMSIZ`.
 const IFNAMSIZ: usize = 16;
 
@@ -39,6 +41,7 @@ pub(super) fn rule(list: &[u8], family: Family) -> Result<Rule, ReadError> {
         loaded: Loaded::Nothing,
         mask: None,
         protocol: None,
+        ports: None,
         plain: true,
         native: String::new(),
         print: Vec::new(),
@@ -65,6 +68,8 @@ struct Reader {
     loaded: Loaded,
     mask: Option<[u8; 4]>,
     protocol: Option<u8>,
+    /// Which of the rule's parts holds its ports, and those.
+    ports: Option<(usize, [Option<String>; 2])>,
     plain: bool,
     native: String,
     print: Vec<u8>,
@@ -76,9 +81,11 @@ impl Reader {
             self.native.push(',');
         }
         self.native.push_str(&name(kind));
-        // Expressions that hold running state would give the same rule a new identity at every read.
-        if !matches!(kind, b"counter" | b"quota" | b"last" | b"limit" | b"connlimit") {
-            self.print.extend_from_slice(data);
+        // Running state would give the same rule a new identity at every read; of a quota, only its size (1) is none.
+        match kind {
+            b"counter" | b"last" => {}
+            b"quota" => self.print.extend_from_slice(first(data, 1)?.unwrap_or(&[])),
+            _ => self.print.extend_from_slice(data),
         }
         if self.step(kind, data)?.is_none() {
             self.plain = false;
@@ -107,7 +114,17 @@ impl Reader {
             }
             b"cmp" => {
                 let (Some(operator), Some(value)) = (field(2)?.and_then(be32), field(3)?) else { return Ok(None) };
-                return Ok(first(value, 1)?.filter(|_| operator <= NEQ).and_then(|value| self.compare(operator == NEQ, value)));
+                return Ok(first(value, 1)?.and_then(|value| match operator {
+                    0 | NEQ => self.compare(operator == NEQ, value),
+                    LTE => self.ports([0, 0], value, false),
+                    GT => self.ports(after(value)?, &[0xff; 2], false),
+                    _ => None,
+                }));
+            }
+            b"range" => {
+                let (Some(operator), Some(from), Some(to)) = (field(2)?.and_then(be32), field(3)?, field(4)?) else { return Ok(None) };
+                let (Some(from), Some(to)) = (first(from, 1)?, first(to, 1)?) else { return Ok(None) };
+                return Ok(from.try_into().ok().filter(|_| operator <= NEQ).and_then(|from| self.ports(from, to, operator == NEQ)));
             }
             b"match" => {
                 let (Some(extension), Some(info)) = (field(1)?, field(3)?) else { return Ok(None) };
@@ -154,13 +171,12 @@ impl Reader {
 
     /// A comparison with what was loaded before.
     fn compare(&mut self, inverted: bool, value: &[u8]) -> Option<()> {
+        if let Loaded::Payload { base: TRANSPORT_HEADER, .. } = self.loaded {
+            return self.ports(value.try_into().ok()?, value, inverted);
+        }
         let mask = self.mask.take();
         let loaded = std::mem::replace(&mut self.loaded, Loaded::Nothing);
         let (place, part) = match loaded {
-            Loaded::Payload { base: TRANSPORT_HEADER, offset: offset @ (0 | 2), length: 2 } => {
-                self.rule.parts.push(self.port(offset, value, inverted)?);
-                return Some(());
-            }
             Loaded::Meta(META_IIFNAME) => (2, device("-i", value, inverted)),
             Loaded::Meta(META_OIFNAME) => (3, device("-o", value, inverted)),
             Loaded::Meta(META_L4PROTO) => (4, self.protocol(value, inverted)),
@@ -180,15 +196,25 @@ impl Reader {
         text::protocol(u16::from(*value.first()?), inverted)
     }
 
-    fn port(&self, offset: u32, value: &[u8], inverted: bool) -> Option<Part> {
-        let extension = match self.protocol? {
+    /// A comparison of a port with what it may be. Both ports of a rule are printed as one match, the source first.
+    fn ports(&mut self, from: [u8; 2], to: &[u8], inverted: bool) -> Option<()> {
+        let loaded = std::mem::replace(&mut self.loaded, Loaded::Nothing);
+        let Loaded::Payload { base: TRANSPORT_HEADER, offset: offset @ (0 | 2), length: 2 } = loaded else { return None };
+        let extension = match self.protocol.filter(|_| self.mask.is_none())? {
             6 => "tcp",
             17 => "udp",
             _ => return None,
         };
-        let port = u16::from_be_bytes(value.get(..2)?.try_into().ok()?);
+        let (from, to) = (u16::from_be_bytes(from), u16::from_be_bytes(to.try_into().ok()?));
         let flag = if offset == 0 { "sport" } else { "dport" };
-        Some(Part::Text(format!("-m {extension} {}--{flag} {port}", text::not(inverted))))
+        let (at, texts) = self.ports.get_or_insert_with(|| {
+            self.rule.parts.push(Part::Text(String::new()));
+            (self.rule.parts.len() - 1, [None, None])
+        });
+        let text = text::ports(flag, from, to, inverted);
+        texts[usize::from(offset != 0)].replace(text).is_none().then_some(())?;
+        self.rule.parts[*at] = Part::Text(format!("-m {extension}{}", texts.iter().flatten().map(String::as_str).collect::<String>()));
+        Some(())
     }
 
     fn finish(mut self) -> Rule {
@@ -214,6 +240,11 @@ fn first(bytes: &[u8], wanted: u16) -> Result<Option<&[u8]>, ReadError> {
         }
     }
     Ok(None)
+}
+
+/// The port after this one.
+fn after(port: &[u8]) -> Option<[u8; 2]> {
+    u16::from_be_bytes(port.try_into().ok()?).checked_add(1).map(u16::to_be_bytes)
 }
 
 /// An address whose prefix is a whole number of bytes is loaded and compared in that length, without a mask.
