@@ -27,7 +27,11 @@ impl Family for Netem {
             samples(|netem| netem.loss_ratio),
         )?;
         out.gauge("chaoscope_netem_corrupt_ratio", "Share of packets a netem damages.", samples(|netem| Some(netem.corrupt_ratio)))?;
-        out.gauge("chaoscope_netem_duplicate_ratio", "Share of packets a netem sends twice.", samples(|netem| Some(netem.duplicate_ratio)))?;
+        out.gauge(
+            "chaoscope_netem_duplicate_ratio",
+            "Share of packets a netem sends twice.",
+            samples(|netem| Some(netem.duplicate_ratio)),
+        )?;
         out.gauge(
             "chaoscope_netem_reorder_ratio",
             "Share of packets a netem sends ahead of others.",
