@@ -180,26 +180,36 @@ impl Lab {
 
     /// `chaoscope WORDS` on the host, to its end.
     pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.run_as(&[], words)
+    }
+
+    /// The same, started by a command that takes something away from it.
+    pub(crate) fn run_as(&self, by: &[&str], words: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
-        finish(self.chaoscope(words, folder.path()).args(self.cri.flags()))
+        finish(self.chaoscope(by, words, folder.path()).args(self.cri.flags()))
     }
 
     /// `chaoscope node` on the host, with more flags.
     pub(crate) fn serve(&self, more: &[&str]) -> Program {
+        self.serve_as(&[], more)
+    }
+
+    /// The same, started by a command that takes something away from it.
+    pub(crate) fn serve_as(&self, by: &[&str], more: &[&str]) -> Program {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = self.chaoscope(&["node"], folder.path());
+        let mut command = self.chaoscope(by, &["node"], folder.path());
         command.args(self.cri.flags()).args(more);
         Program::start(command, folder)
     }
 
-    fn chaoscope(&self, words: &[&str], folder: &Path) -> Command {
+    fn chaoscope(&self, by: &[&str], words: &[&str], folder: &Path) -> Command {
         let ns = init(&self.host).join("ns");
         let mut command = stripped(Command::new("nsenter"), folder);
         for kind in ["pid", "mnt"] {
             let flag = if kind == "mnt" { "mount" } else { kind };
             command.arg(format!("--{flag}={}", ns.join(kind).display()));
         }
-        command.arg(format!("--wd={}", folder.display())).arg(CHAOSCOPE).args(words);
+        command.arg(format!("--wd={}", folder.display())).args(by).arg(CHAOSCOPE).args(words);
         command
     }
 }
