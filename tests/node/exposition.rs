@@ -2,8 +2,8 @@
 //!
 //! Where a scrape has to be held, the scripted runtime does it: a list that waits. Nothing here depends on how long anything takes.
 
-use crate::kit::prometheus::{Prometheus, promtool_check_metrics};
 use crate::kit::process::until;
+use crate::kit::prometheus::{Prometheus, promtool_check_metrics};
 use crate::lab::{Cri, Lab, PARTITION};
 use crate::program::{Answer, Program, ask, blind, command};
 use crate::text::{samples, value, values};

@@ -39,7 +39,10 @@ impl Cri {
         let (containers, waiting) = (Arc::clone(&listed), Arc::clone(&gate));
         let _inside = runtime.enter();
         let server = Scripted::start(socket, move |asked, message| match asked {
-            "Version" => Reply::Message(VersionResponse { runtime_name: "scripted".into(), ..VersionResponse::default() }.encode_to_vec()),
+            "Version" => Reply::Message(
+                VersionResponse { runtime_name: "scripted".into(), runtime_version: "7.1".into(), ..VersionResponse::default() }
+                    .encode_to_vec(),
+            ),
             "ListContainers" => {
                 drop(waiting.opened.wait_while(waiting.closed.lock().unwrap(), |closed| *closed).unwrap());
                 let containers = containers.lock().unwrap().iter().map(|(container, _)| container.clone()).collect();

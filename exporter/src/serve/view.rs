@@ -91,6 +91,7 @@ pub(super) fn pods(seen: &Seen) -> (Vec<Pod>, usize) {
         }
     }
     shown.extend(homeless(sweep));
+    shown.sort_by_key(|pod| !pod.effective); // what is in force first; else in the sweep's order
     (shown, quiet)
 }
 
@@ -126,7 +127,7 @@ fn homeless(sweep: &Sweep) -> Option<Pod> {
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
-        title: "outside the namespaces above".to_owned(),
+        title: "outside of these namespaces".to_owned(),
         about: String::new(),
         took: String::new(),
         effective: true,
