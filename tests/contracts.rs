@@ -12,6 +12,8 @@
 
 #[path = "contracts/licence.rs"]
 mod licence;
+#[path = "contracts/metrics.rs"]
+mod metrics;
 #[path = "contracts/source.rs"]
 mod source;
 
@@ -160,4 +162,10 @@ fn metadata() -> Value {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The README tells every metric with its type and labels, and none that is not there.
+#[test]
+fn the_readme_tells_the_metrics_of_the_golden_page() {
+    report("metrics told otherwise than they are", &metrics::differences(&ROOT));
 }

@@ -331,7 +331,7 @@ async fn a_runtime_that_died_is_found_again_when_it_is_back() {
     std::fs::remove_file(&socket).unwrap();
     let error = runtime.list(soon()).await.unwrap_err();
     assert!(matches!(error, RuntimeError::Absent { .. }), "{}", chain(&error));
-    assert!(error.remedy().contains("--runtime-endpoint") && error.remedy().contains("mount"));
+    assert!(error.remedy().contains("--runtime.endpoint") && error.remedy().contains("mount"));
 
     let server = Scripted::start(&socket, healthy(vec![container("c2", 1)]));
     assert_eq!(ids(&runtime.list(soon()).await.unwrap()), ["c2"]);

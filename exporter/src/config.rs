@@ -17,8 +17,9 @@ Examples:
   chaoscope snapshot --pod shop/web-0 --output json
   chaoscope check || echo 'chaos is still here'
 
-A full view needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_SYS_PTRACE, or root. Without them everything that can be seen is shown, and what
-cannot is said together with the capability that would show it.";
+A full view needs CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_SYS_PTRACE, or root.
+Without them everything that can be seen is shown, and what cannot is named
+together with the capability that would show it.";
 
 /// The command line.
 #[derive(Debug, Parser)]

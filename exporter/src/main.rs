@@ -19,7 +19,10 @@ use tracing_subscriber::prelude::*;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse(); // ends with 2 by itself on wrong usage
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     log(&arguments.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -36,8 +39,9 @@ fn main() -> ExitCode {
             runtime.block_on(check::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, check::UNKNOWN))
         }
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "chaoscope", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed
+            clap_complete::generate(shell, &mut Arguments::command(), "chaoscope", &mut script);
+            snapshot::print(&script).map_or_else(|error| fail(&error.into(), 1), |()| ExitCode::SUCCESS)
         }
     }
 }
@@ -110,6 +114,21 @@ fn log(flags: &Log) {
         }
         LogFormat::Json => registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).init(),
     }
+}
+
+/// Help is printed as it is; wrong usage is one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print(); // nobody is left to be told
+        return ExitCode::from(if asked { 0 } else { USAGE });
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let line = words.join(" ").replace(" tip: ", "; ");
+    fail(&anyhow::anyhow!("{} (see --help)", line.strip_prefix("error: ").unwrap_or(&line)), USAGE)
 }
 
 /// One line: what went wrong, why, and what can be done.

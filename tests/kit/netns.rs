@@ -79,6 +79,12 @@ impl Netns {
     }
 }
 
+/// Moves the calling thread into the namespace at `path` for good; what it starts then is in there too.
+pub fn move_into(path: &Path) {
+    let namespace = File::open(path).expect("a namespace to move into");
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("entering a namespace (it needs CAP_SYS_ADMIN)");
+}
+
 /// None: no such process any more.
 fn inode(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|it| it.ino())

@@ -24,6 +24,11 @@ impl Running {
         self.0.id()
     }
 
+    /// Waits for its end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.0.wait().expect("waiting for a child of ours")
+    }
+
     /// Whether it ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().expect("asking for a child of ours").is_some()

@@ -20,17 +20,21 @@ impl Family for Netem {
         let samples =
             |field: fn(&Parameters) -> Option<f64>| all.iter().filter_map(move |(labels, netem)| Some((labels.clone(), field(netem)?)));
         out.gauge("chaoscope_netem_delay_seconds", "Delay a netem adds.", samples(|netem| Some(netem.delay_seconds)))?;
-        out.gauge("chaoscope_netem_jitter_seconds", "Variation of that delay.", samples(|netem| Some(netem.jitter_seconds)))?;
+        out.gauge("chaoscope_netem_jitter_seconds", "Variation of the delay a netem adds.", samples(|netem| Some(netem.jitter_seconds)))?;
         out.gauge(
             "chaoscope_netem_loss_ratio",
             "Share of packets a netem drops at random; absent where a loss model decides.",
             samples(|netem| netem.loss_ratio),
         )?;
-        out.gauge("chaoscope_netem_corrupt_ratio", "Share of packets it damages.", samples(|netem| Some(netem.corrupt_ratio)))?;
-        out.gauge("chaoscope_netem_duplicate_ratio", "Share of packets it sends twice.", samples(|netem| Some(netem.duplicate_ratio)))?;
+        out.gauge("chaoscope_netem_corrupt_ratio", "Share of packets a netem damages.", samples(|netem| Some(netem.corrupt_ratio)))?;
+        out.gauge(
+            "chaoscope_netem_duplicate_ratio",
+            "Share of packets a netem sends twice.",
+            samples(|netem| Some(netem.duplicate_ratio)),
+        )?;
         out.gauge(
             "chaoscope_netem_reorder_ratio",
-            "Share of packets it sends ahead of others.",
+            "Share of packets a netem sends ahead of others.",
             samples(|netem| Some(netem.reorder_ratio)),
         )?;
         out.gauge(

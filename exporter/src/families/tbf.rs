@@ -19,13 +19,21 @@ impl Family for Tbf {
             .collect();
         let samples =
             |field: fn(&Parameters) -> Option<f64>| all.iter().filter_map(move |(labels, tbf)| Some((labels.clone(), field(tbf)?)));
-        out.gauge("chaoscope_tbf_rate_bytes_per_second", "Rate it limits to.", samples(|tbf| Some(tbf.rate_bytes_per_second as f64)))?;
+        out.gauge(
+            "chaoscope_tbf_rate_bytes_per_second",
+            "Rate a token bucket filter limits to.",
+            samples(|tbf| Some(tbf.rate_bytes_per_second as f64)),
+        )?;
         out.gauge(
             "chaoscope_tbf_peakrate_bytes_per_second",
-            "Highest rate of a burst; absent where none is set.",
+            "Highest rate of a token bucket filter's bursts; absent where none is set.",
             samples(|tbf| tbf.peakrate_bytes_per_second.map(|rate| rate as f64)),
         )?;
-        out.gauge("chaoscope_tbf_burst_bytes", "Size of its bucket.", samples(|tbf| Some(tbf.burst_bytes)))?;
-        out.gauge("chaoscope_tbf_limit_bytes", "Bytes it may hold.", samples(|tbf| Some(f64::from(tbf.limit_bytes))))
+        out.gauge("chaoscope_tbf_burst_bytes", "Size of a token bucket filter's bucket.", samples(|tbf| Some(tbf.burst_bytes)))?;
+        out.gauge(
+            "chaoscope_tbf_limit_bytes",
+            "Bytes that may wait in a token bucket filter.",
+            samples(|tbf| Some(f64::from(tbf.limit_bytes))),
+        )
     }
 }

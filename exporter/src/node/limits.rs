@@ -53,11 +53,14 @@ pub fn processes(answer: &Result<ProcessTable, ProcessError>) -> Vec<Limitation>
     };
     let mut out = Vec::new();
     if table.unreadable > 0 || table.hidden {
-        let count = if table.hidden { "some".to_owned() } else { table.unreadable.to_string() };
-        out.push(limitation(format!("the namespaces of {count} processes are not known"), "run as root, or add CAP_SYS_PTRACE"));
+        let whose = if table.hidden { "some processes".to_owned() } else { counted(table.unreadable as usize, "process", "es") };
+        out.push(limitation(format!("namespaces not known: {whose}"), "run as root, or add CAP_SYS_PTRACE"));
     }
     if table.skipped > 0 {
-        out.push(limitation(format!("{} processes were not looked at before the deadline", table.skipped), "give the scrape more time"));
+        out.push(limitation(
+            format!("not looked at before the deadline: {}", counted(table.skipped as usize, "process", "es")),
+            "give the scrape more time",
+        ));
     }
     out
 }
@@ -83,13 +86,16 @@ pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
         .into_iter()
         .map(|((source, _), (count, error))| {
             limitation(
-                format!("{source} unknown in {count} namespaces: {}", chain(error)),
+                format!("{source} unknown in {}: {}", counted(count, "namespace", "s"), chain(error)),
                 error.remedy().unwrap_or("the next sweep tries again"),
             )
         })
         .collect();
     if deadline > 0 {
-        out.push(limitation(format!("{deadline} namespaces were not reached before the deadline"), "give the scrape more time"));
+        out.push(limitation(
+            format!("not reached before the deadline: {}", counted(deadline, "namespace", "s")),
+            "give the scrape more time",
+        ));
     }
     out
 }
@@ -118,8 +124,16 @@ impl Unseen {
     /// What was noted.
     pub fn limitation(self) -> Option<Limitation> {
         let first = self.first?;
-        Some(limitation(format!("files of {} containers are not known: {first}", self.count), "run as root, or add CAP_SYS_PTRACE"))
+        Some(limitation(
+            format!("files of {} not known: {first}", counted(self.count, "container", "s")),
+            "run as root, or add CAP_SYS_PTRACE",
+        ))
     }
+}
+
+/// `1 namespace`, `2 namespaces`.
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { more })
 }
 
 /// An error with its causes, on one line.

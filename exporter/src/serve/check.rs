@@ -1,12 +1,15 @@
 //! `chaoscope check`: is effective chaos state on this host? The answer is the exit code; what was found is printed.
 
+use super::figures::counted;
 use super::snapshot::print;
+use super::view::likeness;
 use crate::config::{Check, CheckOutput};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::source::Source as _;
 use crate::verdict::{Finding, Survey};
 use chaoscope_model::Effect;
+use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -48,26 +51,27 @@ const fn word(code: u8) -> &'static str {
     }
 }
 
+/// One line for each finding, what could not be seen with its remedy, and the answer last.
 fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
-    let mut out = String::new();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for (target, finding) in found {
-        let _ = writeln!(
-            out,
-            "{:<9}  {target}  {} {}  (tool {}, owner unknown)",
-            finding.effect.as_str(),
-            finding.what,
-            finding.object,
-            finding.tool
-        );
+        let whose = format!("looks like {}, owner unknown", likeness(finding.tool));
+        table.add_row([finding.effect.as_str(), target, finding.what, &finding.object, &whose]);
+    }
+    let mut out = String::new();
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim()); // the table puts a space around every cell
     }
     for limitation in sweep.limitations.iter().filter(|limitation| limitation.blinds) {
-        let _ = writeln!(out, "unknown    {}  (to see it: {})", limitation.what, limitation.remedy);
+        let _ = writeln!(out, "unknown  {}\n         to see it: {}", limitation.what, limitation.remedy);
     }
     let read = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
+    let read = counted(read, "namespace");
     let _ = match code {
-        CLEAN => writeln!(out, "clean: nothing effective in {read} namespaces"),
-        EFFECTIVE => writeln!(out, "effective chaos state is on this host"),
-        _ => writeln!(out, "could not tell: something could not be read"),
+        CLEAN => writeln!(out, "clean: {read} read, nothing effective in them or on the host"),
+        EFFECTIVE => writeln!(out, "effective chaos state is on this host ({read} read)"),
+        _ => writeln!(out, "could not tell: nothing effective was seen ({read} read), but not everything could be read"),
     };
     out
 }

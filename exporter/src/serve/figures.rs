@@ -27,6 +27,11 @@ fn scaled(mut value: f64, units: &[&str], step: f64) -> String {
     format!("{} {}", text.trim_end_matches('0').trim_end_matches('.'), units[unit])
 }
 
+/// `1 namespace`, `2 namespaces`.
+pub(super) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `1.5 s`, `100 ms`, `30 µs`.
 pub(super) fn duration(value: Duration) -> String {
     let seconds = value.as_secs_f64();
@@ -50,6 +55,7 @@ mod tests {
         assert_eq!(bytes(10_000.0), "9.77 KiB");
         assert_eq!(percent(0.05), "5%");
         assert_eq!(percent(0.123_456), "12.3456%");
+        assert_eq!((counted(1, "set"), counted(0, "set")), ("1 set".to_owned(), "0 sets".to_owned()));
         assert_eq!(duration(Duration::from_micros(31)), "31 µs");
         assert_eq!(duration(Duration::from_millis(100)), "100 ms");
         assert_eq!(duration(Duration::from_millis(1500)), "1.5 s");

@@ -75,7 +75,7 @@ pub async fn serve(listeners: Listeners, app: Router, web_config: WebConfig, shu
             let (address, remedy) = (address.to_string(), "the runtime cannot watch it");
             WebError::Listen { address, remedy, source }
         })?;
-        tracing::info!(%address, tls, "Listening.");
+        tracing::debug!(%address, tls, "Accepting.");
         accepting.push(door.accept(socket));
     }
     tokio::select! {

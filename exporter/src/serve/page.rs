@@ -24,7 +24,9 @@ struct Status<'a> {
     tally: Tally,
     sources: Vec<SourceRow>,
     pods: Vec<Pod>,
-    quiet: usize,
+    quiet: String,
+    /// Nothing was found besides the host.
+    empty: bool,
     limitations: &'a [Limitation],
 }
 
@@ -65,7 +67,8 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
         tally: Tally::default(),
         sources: sources.collect(),
         pods: vec![],
-        quiet: 0,
+        quiet: String::new(),
+        empty: false,
         limitations: &[],
     };
     match &world.sweep {
@@ -74,7 +77,12 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
             status.took = figures::duration(seen.sweep.took);
             status.runtime = &seen.sweep.runtime;
             status.tally = view::tally(&seen.sweep);
-            (status.pods, status.quiet) = view::pods(seen);
+            status.empty = seen.sweep.namespaces.iter().all(|observed| observed.namespace.host);
+            let quiet;
+            (status.pods, quiet) = view::pods(seen);
+            if quiet > 0 {
+                status.quiet = figures::counted(quiet, "namespace");
+            }
             status.limitations = &seen.sweep.limitations;
         }
         Err(error) => status.failure = Some(error.to_string()),

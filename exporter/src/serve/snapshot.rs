@@ -33,8 +33,9 @@ pub async fn run(flags: &Snapshot, sweeper: &Sweeper) -> anyhow::Result<ExitCode
 }
 
 /// Writes to standard output. A reader that has gone (`| head`) is no error.
-pub(super) fn print(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+pub fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
@@ -63,10 +64,11 @@ pub(super) fn table(seen: &Seen) -> String {
         out.push('\n');
         describe(pod, &mut out);
     }
-    let _ = match (pods.is_empty(), quiet) {
+    let unread = seen.sweep.namespaces.iter().any(|observed| !observed.namespace.host && observed.reading().is_none());
+    let _ = match (pods.is_empty() && !unread, quiet) {
         (true, 0) => writeln!(out, "\nNo pod network namespace was found."),
         (_, 0) => Ok(()),
-        (_, quiet) => writeln!(out, "\n{quiet} namespaces without anything of chaos."),
+        (_, quiet) => writeln!(out, "\n{} without anything of chaos.", figures::counted(quiet, "namespace")),
     };
     if !seen.sweep.limitations.is_empty() {
         out.push_str("\nNot seen:\n");
@@ -79,7 +81,7 @@ pub(super) fn table(seen: &Seen) -> String {
 
 fn summary(sweep: &Sweep) -> String {
     let tally = view::tally(sweep);
-    let mut out = format!("{} namespaces read in {} at {:.0}", tally.read, figures::duration(sweep.took), sweep.at);
+    let mut out = format!("{} read in {} at {:.0}", figures::counted(tally.read, "namespace"), figures::duration(sweep.took), sweep.at);
     let others = [
         (tally.failed, "could not be read"),
         (tally.deadline, "not reached in time"),
@@ -97,26 +99,29 @@ fn summary(sweep: &Sweep) -> String {
 fn describe(pod: &Pod, out: &mut String) {
     let state = if pod.effective { "CHAOS" } else { "leftovers" };
     let state = if pod.errors.is_empty() || pod.effective { state } else { "partly unknown" };
-    let _ = writeln!(out, "{}  [{state}]\n  {}", pod.title, pod.about);
+    let _ = writeln!(out, "{}  [{state}]", pod.title);
+    if !pod.about.is_empty() {
+        let _ = writeln!(out, "  {}", pod.about);
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for qdisc in &pod.qdiscs {
-        table.add_row(["  qdisc", &format!("{} {}", qdisc.device, qdisc.place), &qdisc.parameters, &qdisc.counters, &qdisc.tool]);
+        table.add_row([" qdisc", &format!("{} {}", qdisc.device, qdisc.place), &qdisc.parameters, &qdisc.counters, &qdisc.tool]);
     }
     for rule in &pod.rules {
-        let kind = if rule.active { "  rule" } else { "  rule (inactive)" };
+        let kind = if rule.active { " rule" } else { " rule (inactive)" };
         table.add_row([kind, &rule.place, &rule.rule, &rule.counters, ""]);
     }
     for set in &pod.sets {
-        table.add_row(["  set", &set.name, &set.kind, &format!("{} members", set.members), ""]);
+        table.add_row([" set", &set.name, &set.kind, &format!("{} members", set.members), ""]);
     }
-    for (kind, texts) in [("  helper", &pod.helpers), ("  mount", &pod.mounts)] {
+    for (kind, texts) in [(" helper", &pod.helpers), (" mount", &pod.mounts)] {
         for text in texts {
             table.add_row([kind, text, "", "", ""]);
         }
     }
     for error in &pod.errors {
-        table.add_row(["  unknown", error.source, &error.error, error.remedy, ""]);
+        table.add_row([" unknown", error.source, &error.error, error.remedy, ""]);
     }
     if table.row_count() > 0 {
         let _ = writeln!(out, "{}", table.trim_fmt());

@@ -10,7 +10,7 @@ use crate::node::tc::{Qdisc, Tc};
 use crate::scrape::Seen;
 use crate::tools;
 use crate::verdict::{Finding, is_chaos_rule, qdisc_tool};
-use chaoscope_model::Effect;
+use chaoscope_model::{Effect, Tool};
 use std::time::Duration;
 
 /// One namespace worth showing.
@@ -82,12 +82,16 @@ pub(super) fn tally(sweep: &Sweep) -> Tally {
 /// The namespaces with something to show: chaos-like state, helpers, mounts or errors. The others are only counted.
 pub(super) fn pods(seen: &Seen) -> (Vec<Pod>, usize) {
     let (sweep, survey) = (&seen.sweep, &seen.survey);
-    let all = sweep.namespaces.iter().zip(&survey.namespaces);
-    let shown: Vec<_> = all.map(|(observed, findings)| pod(sweep, observed, findings)).collect();
-    let read = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
-    let mut shown: Vec<_> = shown.into_iter().flatten().collect();
-    let quiet = read.saturating_sub(shown.len());
+    let (mut shown, mut quiet) = (Vec::new(), 0);
+    for (observed, findings) in sweep.namespaces.iter().zip(&survey.namespaces) {
+        match pod(sweep, observed, findings) {
+            Some(pod) => shown.push(pod),
+            // What was not read is not known to be quiet.
+            None => quiet += usize::from(observed.reading().is_some()),
+        }
+    }
     shown.extend(homeless(sweep));
+    shown.sort_by_key(|pod| !pod.effective); // what is in force first; else in the sweep's order
     (shown, quiet)
 }
 
@@ -123,7 +127,7 @@ fn homeless(sweep: &Sweep) -> Option<Pod> {
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
-        title: "outside the namespaces above".to_owned(),
+        title: "outside of these namespaces".to_owned(),
         about: String::new(),
         took: String::new(),
         effective: true,
@@ -143,12 +147,14 @@ fn about(observed: &Observed) -> String {
         .iter()
         .map(|container| if container.name.is_empty() { short(&container.id) } else { &container.name })
         .collect();
+    let title = namespace.title();
     let mut parts = vec![format!("netns {}", namespace.inode)];
-    parts.extend(namespace.name.as_ref().map(|name| format!("name {name}")));
+    parts.extend(namespace.name.as_ref().filter(|name| **name != title).map(|name| format!("name {name}")));
     parts.extend(namespace.pod.as_ref().filter(|pod| !pod.uid.is_empty()).map(|pod| format!("uid {}", pod.uid)));
     if !names.is_empty() {
         parts.push(format!("containers {}", names.join(", ")));
     }
+    parts.retain(|part| *part != title);
     parts.join(" · ")
 }
 
@@ -194,9 +200,17 @@ fn qdiscs(tc: &Tc) -> Vec<QdiscRow> {
         place: format!("{} at {}", qdisc.handle, qdisc.parent),
         parameters: parameters(qdisc),
         counters: counters(qdisc),
-        tool: qdisc_tool(qdisc).map_or_else(String::new, |tool| tool.to_string()),
+        tool: qdisc_tool(qdisc).map_or("", likeness).to_owned(),
     };
     configured.map(row).collect()
+}
+
+/// Whose something looks like, in words.
+pub(super) const fn likeness(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Kernel => "any tool",
+        known => known.as_str(),
+    }
 }
 
 fn counters(qdisc: &Qdisc) -> String {

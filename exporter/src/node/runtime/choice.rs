@@ -23,7 +23,7 @@ pub enum RuntimeChoice {
     Docker,
 }
 
-/// A unix socket named by the user; the flag `--runtime-endpoint`. Taken as it is, never below another root.
+/// A unix socket named by the user; the flag `--runtime.endpoint`. Taken as it is, never below another root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(PathBuf);
 

@@ -125,14 +125,14 @@ impl RuntimeError {
         match self {
             Self::Absent { .. } => {
                 "Start the runtime, or mount the host's folder of that socket into this container, or name another socket \
-                 with --runtime-endpoint=unix:///path; --runtime=none does without names."
+                 with --runtime.endpoint=unix:///path; --runtime=none does without names."
             }
             Self::Refused { .. } => "The runtime is stopped or still starting. Once it runs it is found without a restart.",
             Self::Denied { .. } => {
                 "Run as uid 0 or in the group that owns the socket (and allow it where SELinux or AppArmor confines us); \
                  --runtime=none does without names."
             }
-            Self::Unreachable { .. } => "The path must be a unix socket and at most 107 bytes long; see --runtime-endpoint.",
+            Self::Unreachable { .. } => "The path must be a unix socket and at most 107 bytes long; see --runtime.endpoint.",
             Self::Hung { .. } => "The runtime is overloaded, stopped or wedged; its own log says more.",
             Self::NotCriV1 { .. } => {
                 "CRI v1 needs containerd 1.6, CRI-O 1.20 or cri-dockerd 0.3.0 or newer, with containerd's cri plugin not in \

@@ -1,0 +1,51 @@
+//! The whole page of a node made of plain values, byte by byte, in `tests/golden/node.prom`. `UPDATE_GOLDEN=1` writes it anew.
+//!
+//! `tests/contracts.rs` holds the README's table of metrics against that file.
+
+use crate::kit::prometheus::promtool_check_metrics;
+use crate::world::world;
+use chaoscope::exposition::{self, Format};
+use chaoscope::scrape::page;
+use std::fs;
+use std::sync::Arc;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/node.prom");
+
+fn encoded(host: bool, format: Format) -> String {
+    let mut out = String::new();
+    exposition::encode(format, page(Arc::new(world(host))), &mut out).expect("a page");
+    out
+}
+
+#[test]
+fn the_page_is_the_golden_one() {
+    // A release is no change of the page.
+    let now = encoded(true, Format::Classic).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(GOLDEN, &now).unwrap();
+    }
+    let golden = fs::read_to_string(GOLDEN).unwrap();
+    let differs = now.lines().zip(golden.lines()).find(|(now, golden)| now != golden);
+    assert!(now == golden, "UPDATE_GOLDEN=1 rewrites it; first difference: {differs:?}");
+}
+
+/// The same names and values, whatever the format.
+#[test]
+fn both_formats_tell_the_same() {
+    let samples = |format| -> Vec<String> {
+        let text = encoded(true, format);
+        text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(samples(Format::Classic), samples(Format::OpenMetrics));
+    assert!(encoded(true, Format::OpenMetrics).ends_with("\n# EOF\n"));
+}
+
+#[test]
+#[ignore = "needs promtool: run by make test"]
+fn promtool_has_nothing_to_say() {
+    assert_eq!(promtool_check_metrics(&encoded(false, Format::Classic)), (0, String::new()));
+    let (_, said) = promtool_check_metrics(&encoded(true, Format::Classic));
+    // node_exporter's own names, which its dashboards need, are not lint-clean.
+    let others: Vec<_> = said.lines().filter(|line| !line.starts_with("node_")).collect();
+    assert_eq!(others, Vec::<&str>::new());
+}
