@@ -97,6 +97,7 @@ impl Work {
         let roster = sweep.roster(roster);
         let (table, took) = table;
         let table = sweep.table(table?, took);
+        sweep.limitations.extend(table.as_ref().and_then(|table| limits::horizon(table, &self.config.procfs)));
         let this = Arc::clone(&self);
         blocking("sweep", move || this.look(sweep, roster, table, start, until)).await
     }

@@ -110,6 +110,17 @@ pub enum MountError {
     },
 }
 
+impl MountError {
+    /// Whether the kernel said EPERM or EACCES.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Root { source, .. } => matches!(*source, Errno::PERM | Errno::ACCESS),
+            Self::Table { source, .. } | Self::Open { source, .. } => source.kind() == ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+}
+
 /// Most of a mount table that is read: `fs.mount-max` (100 000 by default) lines of ordinary length.
 pub(crate) const TABLE_LIMIT: usize = 8 * 1024 * 1024;
 
