@@ -33,7 +33,7 @@ fn limitation(what: impl Into<String>, remedy: impl Into<String>) -> Limitation 
 const NEEDED: [(CapabilitySet, &str, &str); 3] = [
     (CapabilitySet::SYS_ADMIN, "network namespaces cannot be entered", "CAP_SYS_ADMIN"),
     (CapabilitySet::NET_ADMIN, "ipsets and packet filter rules cannot be read", "CAP_NET_ADMIN"),
-    (CapabilitySet::SYS_PTRACE, "namespaces and mounts of other users' processes cannot be seen", "CAP_SYS_PTRACE"),
+    (CapabilitySet::SYS_PTRACE, "namespaces and mounts of processes of other users cannot be seen", "CAP_SYS_PTRACE"),
 ];
 /// What to do where the kernel refuses although the capability is there: a security module, or a process of a foreign user namespace.
 const REFUSED: &str = "let the security module allow it (AppArmor: unconfined, SELinux: spc_t), and run in the host's user namespace";
