@@ -12,6 +12,7 @@ use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, capabilities as own};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 /// Something that could not be seen.
@@ -96,6 +97,12 @@ pub fn horizon(table: &ProcessTable, procfs: &Path) -> Option<Limitation> {
 
 /// Most of a `cgroup` file that is compared; one line for each hierarchy.
 const GROUP_LIMIT: usize = 16 * 1024;
+
+/// The folder of named namespaces, where it cannot be listed.
+pub fn named(directory: &Path, error: &io::Error) -> Limitation {
+    let what = format!("named network namespaces are not known: cannot list {}: {}", directory.display(), chain(error));
+    limitation(what, "check --path.netns and the limit of open files")
+}
 
 /// Namespaces that could not be read, in whole or in part: one line for each source and reason.
 pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
