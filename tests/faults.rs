@@ -303,7 +303,7 @@ fn two_thousand_namespaces() {
     assert!(page.0.lines().count() < 400, "namespaces without chaos cost nothing on the page: {}", page.0.lines().count());
     let open = page.value("process_open_fds", &[]);
     assert!(open < 64.0, "{open} files open after a sweep");
-    let resident = page.value("process_resident_memory_bytes", &[]) / (1 << 20) as f64;
+    let resident = page.value("process_resident_memory_bytes", &[]) / f64::from(1 << 20);
     eprintln!("{COUNT} namespaces: {resident:.1} MiB resident, {open} files open");
     node.settles_at(files);
 
@@ -369,7 +369,7 @@ fn too_few_files_are_said_and_recovered_from() {
     assert_eq!(rate(&node.scrape()), [125_000.0]);
     let before = node.open_files();
     let mut kept = TcpStream::connect(node.address).unwrap();
-    kept.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    kept.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     assert_eq!(rate(&keep_alive(&mut kept)), [125_000.0]);
     for limit in [0, 16, 18, 20, 22, 24] {
         node.limit_files(limit);
@@ -449,7 +449,7 @@ fn clients_that_dawdle_or_talk_nonsense_harm_nobody() {
     ];
     for request in requests {
         let mut stream = TcpStream::connect(node.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let _ = stream.write_all(&request); // it may have closed already
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();

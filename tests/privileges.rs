@@ -384,6 +384,18 @@ async fn an_ordinary_user_is_served_and_told_what_is_missing() {
     assert_eq!(said.metrics.values("process_resident_memory_bytes", &[]).len(), 1);
 }
 
+/// A folder that cannot be listed is not an empty one.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root, namespaces and setpriv: run by make test"]
+async fn a_closed_folder_of_names_is_noticed() {
+    let pod = Pod::start();
+    fs::set_permissions(pod.folder.path().join("netns"), fs::Permissions::from_mode(0o700)).unwrap();
+    let (document, table) = pod.snapshot(OTHER_OF_THREE);
+    assert_is_all(&document);
+    assert!(table.contains("named network namespaces are not known: cannot list "), "{table}");
+    assert!(pod.check(OTHER_OF_THREE).1.contains("named network namespaces are not known"), "{table}");
+}
+
 /// /proc may keep other users' processes to itself; only the capability decides.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs root, namespaces and setpriv: run by make test"]

@@ -104,7 +104,7 @@ impl Program {
     /// Sends bytes, whatever they are, and answers what comes until the end or for a minute.
     pub fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let _ = stream.write_all(bytes); // it may have closed already
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -162,11 +162,16 @@ impl Page {
     }
 
     pub fn visited(&self) -> u64 {
-        self.value("chaoscope_netns_visited", &[]) as u64
+        self.count("chaoscope_netns_visited", &[])
     }
 
     pub fn skipped(&self, reason: &str) -> u64 {
-        self.value("chaoscope_netns_skipped", &[("reason", reason)]) as u64
+        self.count("chaoscope_netns_skipped", &[("reason", reason)])
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of namespaces")]
+    fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.value(name, labels) as u64
     }
 
     /// Read errors that are there, by source and reason.

@@ -150,7 +150,8 @@ impl Unseen {
             Err(error) => error,
         };
         let refused = error.is_refused();
-        if !matches!(error, MountError::Gone { .. }) && !(refused && lacks(CapabilitySet::SYS_PTRACE)) {
+        let said = refused && lacks(CapabilitySet::SYS_PTRACE);
+        if !said && !matches!(error, MountError::Gone { .. }) {
             self.count += 1;
             let remedy = match error {
                 MountError::Deadline { .. } => LATE,
@@ -179,4 +180,33 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::processes::Process;
+    use super::*;
+    use std::fs;
+
+    /// What `horizon` says where process 1 and this one are in these control groups.
+    fn blinds(first: &str, own: &str, cgroup: Cgroup) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        for (process, group) in [("1", first), ("self", own)] {
+            fs::create_dir(folder.path().join(process)).unwrap();
+            fs::write(folder.path().join(process).join("cgroup"), format!("0::{group}\n")).unwrap();
+        }
+        let first =
+            Process { pid: 1, start_ticks: 1, ppid: 0, comm: "init".into(), netns: None, pidns: None, mntns: None, cgroup, argv: vec![] };
+        let table = ProcessTable { processes: vec![first], ..ProcessTable::default() };
+        assert_eq!(horizon(&ProcessTable { kernel_threads: true, ..table.clone() }, folder.path()), None, "the host itself");
+        horizon(&table, folder.path()).unwrap().blinds
+    }
+
+    #[test]
+    fn a_pods_own_pid_namespace_blinds_and_that_of_a_machine_in_a_container_does_not() {
+        let sandbox = Cgroup { container_id: Some("a".repeat(64)), pod_uid: None };
+        assert!(blinds("/", "/", Cgroup::default()), "we are process 1, or beside it");
+        assert!(blinds("/../pause", "/", sandbox), "a pod that shares its process ids");
+        assert!(!blinds("/../../init.scope", "/", Cgroup::default()), "a node that is itself a container");
+    }
 }
