@@ -182,7 +182,9 @@ fn a_kernel_with_netem_answers_as_the_fixtures_do() {
         let line = said.lines().find_map(|line| line.split_once(&format!("FIXTURE {name} "))).expect(name).1;
         let call = if kind == 38 { "RTM_GETQDISC" } else { "RTM_GETTCLASS of eth0" };
         let made = format!("{call} in the namespace {netns} of tests/uml/netem.sh, in that kernel, Linux 6.1, {}", env::consts::ARCH);
-        let classes = |bytes: &[u8]| format!("{:?}", tc::parse_classes(bytes, "eth0").expect("classes").iter().map(|it| it.options.clone()).collect::<Vec<_>>());
+        let classes = |bytes: &[u8]| {
+            format!("{:?}", tc::parse_classes(bytes, "eth0").expect("classes").iter().map(|it| it.options.clone()).collect::<Vec<_>>())
+        };
         let fixture = Fixture { name, made, bytes: unhex(line.trim()) };
         if kind == 38 { keep(&fixture, qdiscs) } else { keep(&fixture, classes) }
     }

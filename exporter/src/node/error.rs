@@ -4,6 +4,11 @@
 //! [`ReadError::remedy`].
 
 use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
+
+/// Opening the list of legacy tables. No capability of a reader's helps here: the file is root's and of mode 0440
+/// (`net/netfilter/x_tables.c`), so it takes root's group, or a way around modes.
+pub(super) const NAMES: &str = "iptables names";
 
 /// A kernel read that gave nothing. The value is kept in the sweep, so it is small and cloneable.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -78,12 +83,24 @@ impl ReadError {
         }
     }
 
+    /// The capability that this call takes, where it was refused.
+    pub fn lacks(&self) -> Option<CapabilitySet> {
+        let Self::Permission { call, .. } = self else { return None };
+        match *call {
+            "open namespace" => Some(CapabilitySet::SYS_PTRACE),
+            "enter namespace" => Some(CapabilitySet::SYS_ADMIN),
+            NAMES => None,
+            _ => Some(CapabilitySet::NET_ADMIN),
+        }
+    }
+
     /// What a person can do about it, where there is something to do.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Permission { call, .. } => Some(match *call {
                 "open namespace" => "add CAP_SYS_PTRACE (and share the host's process ids: hostPID)",
                 "enter namespace" => "add CAP_SYS_ADMIN",
+                NAMES => "run with group 0 (runAsGroup: 0), or add CAP_DAC_READ_SEARCH",
                 _ => "add CAP_NET_ADMIN",
             }),
             Self::Malformed(_) => Some("this kernel answers in a way Chaoscope does not know: please report it with `uname -r`"),

@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn headers_and_members_are_decoded() {
         let sets = parse(&bytes(LIST)).unwrap();
-        let shown: Vec<_> = sets.iter().map(|set| (set.name.as_str(), set.kind.as_str(), set.family, set.members, set.list.join(" "))).collect();
+        let shown: Vec<_> =
+            sets.iter().map(|set| (set.name.as_str(), set.kind.as_str(), set.family, set.members, set.list.join(" "))).collect();
         let row = |name, kind, family, members, list: &str| (name, kind, family, Some(members), list.to_owned());
         assert_eq!(
             shown,

@@ -1,14 +1,19 @@
 //! What a sweep could not see, in words, with the remedy: shown on the status page and by the commands, and the reason why `check` may
 //! answer "could not tell".
 
+use super::bounded;
 use super::error::ReadError;
 use super::mounts::MountError;
-use super::processes::{ProcessError, ProcessTable};
+use super::processes::{Cgroup, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
 use super::sweep::{Fate, Observed, Skip};
+use rustix::fs::CWD;
+use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, capabilities as own};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 /// Something that could not be seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,16 +30,27 @@ fn limitation(what: impl Into<String>, remedy: impl Into<String>) -> Limitation 
     Limitation { what: what.into(), remedy: remedy.into(), blinds: true }
 }
 
-/// Capabilities a full view needs and this process lacks.
+/// What a full view needs: the capability, what is missing without it, and its name.
+const NEEDED: [(CapabilitySet, &str, &str); 3] = [
+    (CapabilitySet::SYS_ADMIN, "network namespaces cannot be entered", "CAP_SYS_ADMIN"),
+    (CapabilitySet::NET_ADMIN, "ipsets and packet filter rules cannot be read", "CAP_NET_ADMIN"),
+    (CapabilitySet::SYS_PTRACE, "namespaces and mounts of processes of other users cannot be seen", "CAP_SYS_PTRACE"),
+];
+/// What to do where the kernel refuses although the capability is there: a security module, or a process of a foreign user namespace.
+const REFUSED: &str = "let the security module allow it (AppArmor: unconfined, SELinux: spc_t), and run in the host's user namespace";
+/// What to do when time was up.
+const LATE: &str = "give the scrape more time";
+
+/// Whether this thread lacks `capability`. Where that cannot be told it does not: the refusal itself is then shown.
+fn lacks(capability: CapabilitySet) -> bool {
+    own(None).is_ok_and(|sets| !sets.effective.contains(capability))
+}
+
+/// Capabilities a full view needs and this process lacks. What follows from one of them is said here, and nowhere else again.
 pub fn capabilities() -> Vec<Limitation> {
-    let Ok(sets) = own(None) else { return Vec::new() };
-    let needed = [
-        (CapabilitySet::SYS_ADMIN, "network namespaces cannot be entered", "CAP_SYS_ADMIN"),
-        (CapabilitySet::NET_ADMIN, "ipsets and packet filter rules cannot be read", "CAP_NET_ADMIN"),
-        (CapabilitySet::SYS_PTRACE, "namespaces and mounts of other users' processes cannot be seen", "CAP_SYS_PTRACE"),
-    ];
-    let missing = needed.into_iter().filter(|(capability, ..)| !sets.effective.contains(*capability));
-    missing.map(|(_, what, name)| limitation(what, format!("run as root, or add {name}"))).collect()
+    let root = if geteuid().is_root() { "" } else { "run as root, or " };
+    let missing = NEEDED.into_iter().filter(|(capability, ..)| lacks(*capability));
+    missing.map(|(_, what, name)| limitation(what, format!("{root}add {name}"))).collect()
 }
 
 /// A runtime that gave nothing, or not all.
@@ -52,17 +68,40 @@ pub fn processes(answer: &Result<ProcessTable, ProcessError>) -> Vec<Limitation>
         }
     };
     let mut out = Vec::new();
-    if table.unreadable > 0 || table.hidden {
+    if (table.unreadable > 0 || table.hidden) && !lacks(CapabilitySet::SYS_PTRACE) {
         let whose = if table.hidden { "some processes".to_owned() } else { counted(table.unreadable as usize, "process", "es") };
-        out.push(limitation(format!("namespaces not known: {whose}"), "run as root, or add CAP_SYS_PTRACE"));
+        out.push(limitation(format!("namespaces not known: {whose}"), REFUSED));
     }
     if table.skipped > 0 {
-        out.push(limitation(
-            format!("not looked at before the deadline: {}", counted(table.skipped as usize, "process", "es")),
-            "give the scrape more time",
-        ));
+        out.push(limitation(format!("not looked at before the deadline: {}", counted(table.skipped as usize, "process", "es")), LATE));
     }
     out
+}
+
+/// That `procfs` shows only the processes of some pid namespace: the host's own is the one with kernel threads.
+///
+/// Blinds when its first process is in our own control group or in a container, that is, when it is our pod's namespace. Otherwise it is
+/// that of a whole machine which itself is a container, such as a node of kind.
+pub fn horizon(table: &ProcessTable, procfs: &Path) -> Option<Limitation> {
+    if table.kernel_threads || table.hidden || table.skipped > 0 {
+        return None;
+    }
+    let group = |process: &str| bounded::whole(CWD, procfs.join(process).join("cgroup").to_str()?, GROUP_LIMIT).ok();
+    let first = table.processes.first().filter(|first| first.pid == 1);
+    let contained = first.is_none_or(|first| first.cgroup != Cgroup::default()) || group("1") == group("self");
+    Some(Limitation {
+        blinds: contained,
+        ..limitation("only processes of one pid namespace are seen, not all of the host", "share the host's process ids (hostPID)")
+    })
+}
+
+/// Most of a `cgroup` file that is compared; one line for each hierarchy.
+const GROUP_LIMIT: usize = 16 * 1024;
+
+/// The folder of named namespaces, where it cannot be listed.
+pub fn named(directory: &Path, error: &io::Error) -> Limitation {
+    let what = format!("named network namespaces are not known: cannot list {}: {}", directory.display(), chain(error));
+    limitation(what, "check --path.netns and the limit of open files")
 }
 
 /// Namespaces that could not be read, in whole or in part: one line for each source and reason.
@@ -78,24 +117,19 @@ pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
                 Vec::new()
             }
         };
-        for (source, error) in found {
+        for (source, error) in found.into_iter().filter(|(_, error)| !error.lacks().is_some_and(lacks)) {
             errors.entry((source, error.reason())).or_insert((0, error)).0 += 1;
         }
     }
     let mut out: Vec<_> = errors
         .into_iter()
         .map(|((source, _), (count, error))| {
-            limitation(
-                format!("{source} unknown in {}: {}", counted(count, "namespace", "s"), chain(error)),
-                error.remedy().unwrap_or("the next sweep tries again"),
-            )
+            let remedy = if error.lacks().is_some() { REFUSED } else { error.remedy().unwrap_or("the next sweep tries again") };
+            limitation(format!("{source} unknown in {}: {}", counted(count, "namespace", "s"), chain(error)), remedy)
         })
         .collect();
     if deadline > 0 {
-        out.push(limitation(
-            format!("not reached before the deadline: {}", counted(deadline, "namespace", "s")),
-            "give the scrape more time",
-        ));
+        out.push(limitation(format!("not reached before the deadline: {}", counted(deadline, "namespace", "s")), LATE));
     }
     out
 }
@@ -104,30 +138,35 @@ pub fn visits(namespaces: &[Observed]) -> Vec<Limitation> {
 #[derive(Default)]
 pub struct Unseen {
     count: usize,
-    first: Option<String>,
+    first: Option<(String, &'static str)>,
 }
 
 impl Unseen {
-    /// The value, or a note that there is none. A container that ended meanwhile is nothing to note.
+    /// The value, or a note that there is none. A container that ended meanwhile is nothing to note, and what a missing capability hides
+    /// was said before.
     pub fn note<T>(&mut self, answer: Result<T, MountError>) -> Option<T> {
-        match answer {
+        let error = match answer {
             Ok(value) => return Some(value),
-            Err(MountError::Gone { .. }) => {}
-            Err(error) => {
-                self.count += 1;
-                self.first.get_or_insert_with(|| chain(&error));
-            }
+            Err(error) => error,
+        };
+        let refused = error.is_refused();
+        let said = refused && lacks(CapabilitySet::SYS_PTRACE);
+        if !said && !matches!(error, MountError::Gone { .. }) {
+            self.count += 1;
+            let remedy = match error {
+                MountError::Deadline { .. } => LATE,
+                _ if refused => REFUSED,
+                _ => "look into the container by hand",
+            };
+            self.first.get_or_insert_with(|| (chain(&error), remedy));
         }
         None
     }
 
     /// What was noted.
     pub fn limitation(self) -> Option<Limitation> {
-        let first = self.first?;
-        Some(limitation(
-            format!("files of {} not known: {first}", counted(self.count, "container", "s")),
-            "run as root, or add CAP_SYS_PTRACE",
-        ))
+        let (first, remedy) = self.first?;
+        Some(limitation(format!("files of {} not known: {first}", counted(self.count, "container", "s")), remedy))
     }
 }
 
@@ -146,4 +185,33 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::processes::Process;
+    use super::*;
+    use std::fs;
+
+    /// What `horizon` says where process 1 and this one are in these control groups.
+    fn blinds(first: &str, own: &str, cgroup: Cgroup) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        for (process, group) in [("1", first), ("self", own)] {
+            fs::create_dir(folder.path().join(process)).unwrap();
+            fs::write(folder.path().join(process).join("cgroup"), format!("0::{group}\n")).unwrap();
+        }
+        let first =
+            Process { pid: 1, start_ticks: 1, ppid: 0, comm: "init".into(), netns: None, pidns: None, mntns: None, cgroup, argv: vec![] };
+        let table = ProcessTable { processes: vec![first], ..ProcessTable::default() };
+        assert_eq!(horizon(&ProcessTable { kernel_threads: true, ..table.clone() }, folder.path()), None, "the host itself");
+        horizon(&table, folder.path()).unwrap().blinds
+    }
+
+    #[test]
+    fn a_pods_own_pid_namespace_blinds_and_that_of_a_machine_in_a_container_does_not() {
+        let sandbox = Cgroup { container_id: Some("a".repeat(64)), pod_uid: None };
+        assert!(blinds("/", "/", Cgroup::default()), "we are process 1, or beside it");
+        assert!(blinds("/../pause", "/", sandbox), "a pod that shares its process ids");
+        assert!(!blinds("/../../init.scope", "/", Cgroup::default()), "a node that is itself a container");
+    }
 }

@@ -10,6 +10,7 @@ use super::visits::Place;
 use chaoscope_model::Pod;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One network namespace.
@@ -80,8 +81,11 @@ pub struct Named {
 const LIMIT: usize = 65_536;
 
 /// Lists the named namespaces in `directory`. A missing directory means there are none; a file that is no namespace is skipped.
-pub fn named(directory: &Path) -> Vec<Named> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+pub fn named(directory: &Path) -> io::Result<Vec<Named>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
     let mut out: Vec<Named> = entries
         .take(LIMIT)
         .flatten()
@@ -92,7 +96,7 @@ pub fn named(directory: &Path) -> Vec<Named> {
         })
         .collect();
     out.sort_by(|one, other| one.name.cmp(&other.name));
-    out
+    Ok(out)
 }
 
 /// Everything [`group`] looks at.

@@ -61,12 +61,13 @@ impl Source for Sweeper {
     async fn read(&self, max_age: Duration, until: Instant) -> Result<Arc<Sweep>, Error> {
         let work = Arc::clone(&self.work);
         // A little is kept back, so that what was read by then can still be handed over.
-        let stop = until.checked_sub(HAND_OVER).unwrap_or(until);
+        let left = until.saturating_duration_since(Instant::now());
+        let stop = until.checked_sub(HAND_OVER.min(left / 4)).unwrap_or(until);
         self.shared.get(max_age, until, || work.run(stop)).await
     }
 }
 
-/// Time kept back from the deadline to put a sweep together and encode it.
+/// Time kept back from the deadline to put a sweep together and encode it; of very little time, a quarter.
 const HAND_OVER: Duration = Duration::from_millis(50);
 
 struct Work {
@@ -78,10 +79,10 @@ struct Work {
 impl Work {
     async fn run(self: Arc<Self>, until: Instant) -> Result<Sweep, Error> {
         let (at, start) = (jiff::Timestamp::now(), Instant::now());
-        // A runtime that hangs must leave time for the visits: they need no runtime.
+        // A runtime that hangs, or very many processes, must leave time for the visits.
         let patience = until.min(start + until.saturating_duration_since(start) / 2);
         let procfs = self.config.procfs.clone();
-        let table = blocking("processes", move || processes::read(&procfs, until));
+        let table = blocking("processes", move || processes::read(&procfs, patience));
         let (roster, table) = tokio::join!(clocked(self.containers.read(patience.into())), clocked(table));
         let mut sweep = Sweep {
             at,
@@ -97,6 +98,7 @@ impl Work {
         let roster = sweep.roster(roster);
         let (table, took) = table;
         let table = sweep.table(table?, took);
+        sweep.limitations.extend(table.as_ref().and_then(|table| limits::horizon(table, &self.config.procfs)));
         let this = Arc::clone(&self);
         blocking("sweep", move || this.look(sweep, roster, table, start, until)).await
     }
@@ -106,10 +108,14 @@ impl Work {
         let containers = roster.map_or_else(Vec::new, |roster| roster.containers);
         let identify = |pid: u32| netns::identify(&self.config.procfs.join(format!("{pid}/ns/net"))).ok();
         let host = identify(1).or_else(|| netns::identify(std::path::Path::new("/proc/self/ns/net")).ok());
+        let named = namespaces::named(&self.config.named).unwrap_or_else(|error| {
+            sweep.limitations.push(limits::named(&self.config.named, &error));
+            Vec::new()
+        });
         let sources = Sources {
             containers: containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect(),
             processes: table.as_ref(),
-            named: namespaces::named(&self.config.named),
+            named,
             host,
             procfs: &self.config.procfs,
             pod: &|uid| self.containers.pod(uid),
@@ -194,7 +200,9 @@ impl Sweep {
 
     fn table(&mut self, answer: Result<ProcessTable, processes::ProcessError>, took: Duration) -> Option<ProcessTable> {
         self.limitations.extend(limits::processes(&answer));
-        let failure = answer.as_ref().err().map(ToString::to_string);
+        // Half a walk is of use, but helpers counted in it may be too few: whoever counts must know.
+        let cut = |table: &ProcessTable| (table.skipped > 0).then(|| format!("{} processes not looked at", table.skipped));
+        let failure = answer.as_ref().map_or_else(|error| Some(error.to_string()), cut);
         self.parts.push(Part { source: "processes", took, failure });
         answer.ok()
     }

@@ -8,7 +8,7 @@ mod entries;
 
 pub use entries::{parse_v4, parse_v6};
 
-use super::super::error::ReadError;
+use super::super::error::{NAMES, ReadError};
 use super::super::netlink::{name, u32_at};
 use super::super::netns::Traveller;
 use super::{Family, Table};
@@ -67,8 +67,8 @@ fn dump(traveller: &Traveller, layout: &Layout) -> Result<Vec<Dump>, ReadError> 
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let socket =
-        socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None).map_err(|errno| ReadError::of("iptables socket", errno))?;
+    let socket = socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| ReadError::of("iptables socket", errno))?;
     let mut out = Vec::new();
     for table in names {
         if let Some((info, entries)) = table_bytes(&socket, layout.level, &table)? {
@@ -83,12 +83,12 @@ fn names(traveller: &Traveller, file: &str) -> Result<Vec<String>, ReadError> {
     let fd = match openat(traveller.proc_net(), file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(fd) => fd,
         Err(Errno::NOENT) => return Ok(Vec::new()),
-        Err(errno) => return Err(ReadError::of("iptables names", errno)),
+        Err(errno) => return Err(ReadError::of(NAMES, errno)),
     };
     let mut bytes = [0; 512]; // five names of at most 32 bytes
     let mut length = 0;
     while length < bytes.len() {
-        match read_fd(&fd, &mut bytes[length..]).map_err(|errno| ReadError::of("iptables names", errno))? {
+        match read_fd(&fd, &mut bytes[length..]).map_err(|errno| ReadError::of(NAMES, errno))? {
             0 => break,
             count => length += count,
         }

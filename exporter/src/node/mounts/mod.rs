@@ -110,17 +110,14 @@ pub enum MountError {
     },
 }
 
-impl ContainerMounts {
-    /// Whether all was read and nothing was found. A harmless copy of `resolv.conf` is something.
-    pub fn is_clean(&self) -> bool {
-        self.toda.is_empty() && matches!(self.resolv_conf, Ok(ResolvConf::Untouched))
-    }
-}
-
 impl MountError {
-    /// Whether the process ended: nothing is wrong, and nothing is known.
-    pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Gone { .. })
+    /// Whether the kernel said EPERM or EACCES.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Root { source, .. } => matches!(*source, Errno::PERM | Errno::ACCESS),
+            Self::Table { source, .. } | Self::Open { source, .. } => source.kind() == ErrorKind::PermissionDenied,
+            _ => false,
+        }
     }
 }
 

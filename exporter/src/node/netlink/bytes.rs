@@ -16,7 +16,7 @@ pub struct Message<'a> {
     pub(super) flags: u16,
     pub(super) sequence: u32,
     pub(super) start: usize,
-    pub(super) end: usize,
+    pub(in crate::node) end: usize,
 }
 
 /// Iterates over the messages of an answer.

@@ -53,13 +53,16 @@ pub struct Process {
 pub struct ProcessTable {
     /// Every process but kernel threads and zombies, by ascending pid.
     pub processes: Vec<Process>,
-    /// Processes whose namespaces (or whole entry) we may not see: without `CAP_SYS_PTRACE`, all but our own user's.
+    /// Processes whose namespaces (or whole entry) we may not see: without `CAP_SYS_PTRACE`, all but our own user's. Process 1 is not
+    /// counted, for its namespaces are the host's own.
     pub unreadable: u32,
     /// Processes not visited because time was up, and those whose arguments were one too many for the memory they may take.
     pub skipped: u32,
     /// Whether /proc keeps other users' processes from us altogether (mounted with `hidepid`, no `CAP_SYS_PTRACE`):
     /// then what is not in the table may still exist.
     pub hidden: bool,
+    /// Whether kernel threads are among the processes: only the pid namespace of the host itself has them.
+    pub kernel_threads: bool,
 }
 
 /// Why there is no process table.
@@ -163,6 +166,7 @@ impl Walk {
     fn visit(&mut self, pid: u32) -> rustix::io::Result<()> {
         let entry = bounded::directory(&self.root, pid.to_string())?;
         let stat = parse_stat(bounded::once(&entry, "stat", &mut self.buffer)?).ok_or(Errno::INVAL)?;
+        self.table.kernel_threads |= stat.flags & KERNEL_THREAD != 0;
         if stat.is_dead || stat.flags & KERNEL_THREAD != 0 {
             return Ok(());
         }
@@ -177,7 +181,7 @@ impl Walk {
         let in_container = cgroup.container_id.is_some() || cgroup.pod_uid.is_some();
         let mntns = if candidate || in_container { namespace(&entry, "ns/mnt")?.and_then(Sight::seen) } else { None };
         let argv = if candidate { self.argv(&entry)? } else { Vec::new() };
-        self.table.unreadable += u32::from(netns.is_none());
+        self.table.unreadable += u32::from(netns.is_none() && pid != 1);
         let Stat { comm, ppid, start_ticks, .. } = stat;
         self.table.processes.push(Process { pid, start_ticks, ppid, comm, netns, pidns, mntns, cgroup, argv });
         Ok(())
