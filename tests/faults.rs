@@ -40,7 +40,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -98,6 +98,13 @@ fn info(page: &Page, netns: &Netns) -> Vec<String> {
     page.0.lines().filter(|line| line.starts_with("chaoscope_netns_info{") && line.contains(&inode)).map(str::to_owned).collect()
 }
 
+/// Held by tests that make very many namespaces: side by side, each would look through the other's.
+static CROWD: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 // ---- processes and namespaces that vanish ----
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +134,7 @@ async fn a_process_that_is_gone_or_dead_is_no_error() {
 #[test]
 #[ignore = "needs root and namespaces: run by make test"]
 fn namespaces_that_come_and_go_are_no_error_and_leak_nothing() {
+    let _alone = alone();
     let node = start(&ALONE);
     node.scrape();
     let before = node.open_files();
@@ -291,6 +299,7 @@ fn sweeps(page: &Page) -> f64 {
 #[test]
 #[ignore = "needs root and namespaces: run by make test"]
 fn two_thousand_namespaces() {
+    let _alone = alone();
     let node = start(&ALONE);
     node.scrape();
     let files = node.open_files();

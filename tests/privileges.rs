@@ -330,6 +330,7 @@ async fn without_sys_admin_namespaces_stay_closed_and_processes_are_seen() {
     assert_eq!(all["namespace"]["error"]["remedy"], "add CAP_SYS_ADMIN", "{all:#}");
     assert_eq!((&all["helpers"], &all["mounts"]), (&full["helpers"], &full["mounts"]), "they take no namespace to enter");
     assert_eq!(said.check.0, 1, "the name servers are seen: {}", said.check.1);
+    assert_eq!(limitations(&said.document).len(), limitations(&pod.snapshot(&[]).0).len() + 1, "{:#}", said.document["limitations"]);
     let page = &said.metrics;
     assert_eq!(page.visited(), 0);
     assert!(page.value("chaoscope_netns_read_errors", &[("source", "namespace"), ("reason", "permission")]) >= 1.0);
