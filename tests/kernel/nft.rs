@@ -18,7 +18,10 @@ fn iptables_nft_rules_read_as_iptables_nft_save_prints_them() {
     let (ours, theirs) = (all_saved(&nft, Family::Ipv4), tool_saved(&text));
     assert_eq!(ours, theirs);
     assert_eq!(tool_saved(&text).len(), 4, "{text}");
-    assert!(text.contains("[12:348] -A OUTPUT/web-s_5e00029ea14a1_ -m set --match-set web-s_5e00029ea14a1_set_tgt dst,dst -j DROP"), "{text}");
+    assert!(
+        text.contains("[12:348] -A OUTPUT/web-s_5e00029ea14a1_ -m set --match-set web-s_5e00029ea14a1_set_tgt dst,dst -j DROP"),
+        "{text}"
+    );
 }
 
 #[test]

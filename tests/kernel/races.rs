@@ -121,9 +121,8 @@ fn nft_rules_are_of_one_moment() {
     let netns = Netns::new();
     feed(&netns, "iptables-nft-restore", ONE);
     // Flushed by one transaction, and written anew by one.
-    let script = format!(
-        "iptables-nft-restore <<'END'\n{OTHER}\nEND\nnft delete table ip filter\niptables-nft-restore <<'END'\n{ONE}\nEND"
-    );
+    let script =
+        format!("iptables-nft-restore <<'END'\n{OTHER}\nEND\nnft delete table ip filter\niptables-nft-restore <<'END'\n{ONE}\nEND");
     watch(&netns, &script, &[written(ONE), written(OTHER), String::new()], |reading| reading.nft, |tables| text(tables));
 }
 

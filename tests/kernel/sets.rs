@@ -73,7 +73,13 @@ fn sets_and_their_members_read_as_ipset_save_prints_them() {
         let listed = netns.run(&["ipset", "list", "-terse", &set.name]);
         let field = |label: &str| listed.lines().find_map(|line| line.strip_prefix(label)).expect("ipset prints it").parse().ok();
         assert_eq!((set.members, set.references), (field("Number of entries: "), field("References: ")), "{listed}");
-        let family = if set.name.starts_with("six") { "inet6" } else if set.kind == "list:set" { "" } else { "inet" };
+        let family = if set.name.starts_with("six") {
+            "inet6"
+        } else if set.kind == "list:set" {
+            ""
+        } else {
+            "inet"
+        };
         assert_eq!(set.family, family, "{set:?}");
     }
 }
@@ -95,7 +101,11 @@ fn expired_members_are_not_counted() {
 #[ignore = "needs CAP_SYS_ADMIN, iptables and ipset: run by make test"]
 fn a_rule_names_the_set_it_matches_after_swap_rename_and_destroy() {
     let netns = Netns::new();
-    feed(&netns, "ipset restore", "create first hash:net\ncreate goner hash:net\ncreate one hash:net\ncreate other hash:net\nadd other 10.0.0.0/8");
+    feed(
+        &netns,
+        "ipset restore",
+        "create first hash:net\ncreate goner hash:net\ncreate one hash:net\ncreate other hash:net\nadd other 10.0.0.0/8",
+    );
     netns.run(&["iptables-legacy", "-A", "INPUT", "-m", "set", "--match-set", "one", "src", "-j", "DROP"]);
     netns.run(&["iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "other", "src", "-j", "DROP"]);
     let same = |step: &str| {

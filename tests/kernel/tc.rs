@@ -156,7 +156,13 @@ fn classes(tc: &Tc, tool: &Tool<'_>, devices: &[&str]) {
 fn bits(word: Option<&str>) -> u64 {
     let word = word.and_then(|word| word.strip_suffix("bit")).expect("a rate");
     let (number, unit) = word.split_at(word.find(|it: char| !it.is_ascii_digit()).unwrap_or(word.len()));
-    let scale = match unit { "" => 1, "K" => 1_000, "M" => 1_000_000, "G" => 1_000_000_000, other => panic!("{other}bit") };
+    let scale = match unit {
+        "" => 1,
+        "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        other => panic!("{other}bit"),
+    };
     number.parse::<u64>().expect("a number") * scale / 8
 }
 

@@ -13,7 +13,8 @@ const TIMES: usize = 9;
 
 /// Everything a reader could leave behind, as the kernel's own files and tools tell it.
 fn state(netns: &Netns) -> String {
-    let names = "for file in ip_tables_names ip6_tables_names arp_tables_names; do echo \"$file\"; cat /proc/thread-self/net/$file || true; done";
+    let names =
+        "for file in ip_tables_names ip6_tables_names arp_tables_names; do echo \"$file\"; cat /proc/thread-self/net/$file || true; done";
     let tools = "echo rules; nft list ruleset; echo sets; ipset save; echo qdiscs; tc qdisc show";
     netns.script(&format!("{names}; {tools}"))
 }
@@ -44,7 +45,9 @@ fn rules_sets_and_their_counters_stay_as_they_were() {
     feed(&netns, "iptables-legacy-restore", FILTER);
     feed(&netns, "iptables-nft-restore", FILTER);
     traffic(&netns);
-    let state = || netns.script("iptables-legacy-save -c | grep -v '^#'; iptables-nft-save -c | grep -v '^#'; ipset save; cat /proc/thread-self/net/ip_tables_names");
+    let state = || {
+        netns.script("iptables-legacy-save -c | grep -v '^#'; iptables-nft-save -c | grep -v '^#'; ipset save; cat /proc/thread-self/net/ip_tables_names")
+    };
     let before = state();
     assert!(before.contains("[12:348]"), "{before}");
     for _ in 0..TIMES {

@@ -67,8 +67,8 @@ fn dump(traveller: &Traveller, layout: &Layout) -> Result<Vec<Dump>, ReadError> 
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let socket =
-        socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None).map_err(|errno| ReadError::of("iptables socket", errno))?;
+    let socket = socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| ReadError::of("iptables socket", errno))?;
     let mut out = Vec::new();
     for table in names {
         if let Some((info, entries)) = table_bytes(&socket, layout.level, &table)? {

@@ -173,16 +173,19 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
 fn qdiscs(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Qdisc>, ReadError> {
     let mut out = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
     let mut failure = None;
-    out.retain_mut(|qdisc| qdisc.is_default() || match socket.device_name(qdisc.ifindex) {
-        Ok(name) => {
-            qdisc.device = name;
-            true
-        }
-        Err(ReadError::Gone { .. }) => false,
-        Err(error) => {
-            failure = Some(error);
-            false
-        }
+    out.retain_mut(|qdisc| {
+        qdisc.is_default()
+            || match socket.device_name(qdisc.ifindex) {
+                Ok(name) => {
+                    qdisc.device = name;
+                    true
+                }
+                Err(ReadError::Gone { .. }) => false,
+                Err(error) => {
+                    failure = Some(error);
+                    false
+                }
+            }
     });
     failure.map_or(Ok(out), Err)
 }
