@@ -62,7 +62,7 @@ fn tcmsg(ifindex: u32, parent: u32) -> Vec<u8> {
 
 fn qdiscs(bytes: &[u8]) -> String {
     let qdiscs = tc::parse_qdiscs(bytes).expect("qdiscs");
-    qdiscs.iter().map(|it| format!("{} {} {} {:?}\n", it.kind, it.handle, it.parent, it.options)).collect()
+    qdiscs.iter().map(|it| format!("{} {} {} {:?}", it.kind, it.handle, it.parent, it.options)).collect::<Vec<_>>().join("\n")
 }
 
 fn rules(tables: &[Table]) -> String {
