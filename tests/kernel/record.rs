@@ -62,7 +62,7 @@ fn tcmsg(ifindex: u32, parent: u32) -> Vec<u8> {
 
 fn qdiscs(bytes: &[u8]) -> String {
     let qdiscs = tc::parse_qdiscs(bytes).expect("qdiscs");
-    qdiscs.iter().map(|it| format!("{} {} {} {:?}\n", it.kind, it.handle, it.parent, it.options)).collect()
+    qdiscs.iter().map(|it| format!("{} {} {} {:?}", it.kind, it.handle, it.parent, it.options)).collect::<Vec<_>>().join("\n")
 }
 
 fn rules(tables: &[Table]) -> String {
@@ -76,7 +76,7 @@ fn kernels_answer_as_the_fixtures_do() {
     let netns = Netns::new();
     let qdisc_script = "tc qdisc add dev lo root handle 1: tbf rate 1mbps burst 10000 limit 20971520
 tc qdisc add dev lo clsact
-tc filter add dev lo ingress protocol all u32 match u32 0 0 action mirred egress redirect dev lo";
+tc filter add dev lo ingress protocol ip u32 match ip dst 10.9.0.9/32 action mirred egress redirect dev lo";
     netns.script(qdisc_script);
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
     let release = release.split(['-', '\n']).next().unwrap_or_default();
@@ -139,7 +139,7 @@ COMMIT
 -A CHAOS-OUTPUT -m set --match-set web-s_5e00029ea14a1_set_tgt dst,dst -j DROP
 -A CHAOS-OUTPUT -g TC-TABLES-0
 -A TC-TABLES-0 -o eth0 -m set --match-set web-s_5e00029ea14_net_netgt dst -j CLASSIFY --set-class 0001:0004
--A TC-TABLES-0 -m limit --limit 5/sec -j REJECT --reject-with icmp-port-unreachable
+-A TC-TABLES-0 -p tcp -m limit --limit 5/sec -j REJECT --reject-with icmp-port-unreachable
 COMMIT
 "
 }

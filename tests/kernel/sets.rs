@@ -51,7 +51,9 @@ fn ours(sets: &[Set]) -> Vec<(String, String, Vec<String>)> {
 }
 
 fn sort(mut sets: Vec<(String, String, Vec<String>)>) -> Vec<(String, String, Vec<String>)> {
-    sets.iter_mut().for_each(|set| set.2.sort());
+    for (.., members) in &mut sets {
+        members.sort();
+    }
     sets.sort();
     sets
 }

@@ -195,6 +195,11 @@ pub fn named(name: &str, words: &[&str]) -> String {
     succeed(Command::new("ip").args(["netns", "exec", name]).args(words))
 }
 
+/// Makes sure that nothing is sent but by the test: IPv6 greets its neighbours as soon as a device is up.
+fn quiet(netns: &Netns) {
+    netns.script("for name in all default; do echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6; done");
+}
+
 fn assert_inside(netns: &Netns) -> Tc {
     let tc = look(netns).tc.expect("tc");
     assert_as_tc_says(&tc, &Tool(&|words: &[&str]| netns.run(words)));
@@ -205,6 +210,7 @@ fn assert_inside(netns: &Netns) -> Tc {
 #[ignore = "needs CAP_SYS_ADMIN and iproute2: run by make test"]
 fn qdiscs_classes_and_filters_read_as_tc_shows_them() {
     let netns = Netns::new();
+    quiet(&netns);
     netns.script(
         "ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up
          ip address add 10.9.0.1/24 dev eth0; ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev eth0
@@ -249,6 +255,7 @@ qdisc add dev ifb0 root handle 9: tbf rate 40gbit burst 128kb limit 1000000",
 #[ignore = "needs CAP_SYS_ADMIN and iproute2: run by make test"]
 fn default_qdiscs_are_recognised() {
     let netns = Netns::new();
+    quiet(&netns);
     netns.script("ip link add eth0 numtxqueues 2 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up");
     let tc = assert_inside(&netns);
     assert!(!tc.qdiscs.is_empty() && tc.qdiscs.iter().all(Qdisc::is_default), "{tc:#?}");

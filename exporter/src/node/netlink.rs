@@ -219,12 +219,13 @@ fn inspect(what: &'static str, bytes: &[u8], sequence: u32, dump: bool) -> Resul
     Ok(datagram)
 }
 
-/// A negative code is an errno of the kernel.
+/// A negative code is an errno of the kernel, of which the last is `MAX_ERRNO`.
 fn refused(what: &'static str, code: i32) -> Result<(), ReadError> {
-    if code < 0 {
-        return Err(ReadError::of(what, Errno::from_raw_os_error(code.saturating_neg())));
+    match code {
+        0.. => Ok(()),
+        -4095..0 => Err(ReadError::of(what, Errno::from_raw_os_error(-code))),
+        _ => Err(ReadError::Malformed("netlink error that is no errno")),
     }
-    Ok(())
 }
 
 #[cfg(test)]

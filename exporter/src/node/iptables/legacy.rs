@@ -71,9 +71,7 @@ fn dump(traveller: &Traveller, layout: &Layout) -> Result<Vec<Dump>, ReadError> 
         .map_err(|errno| ReadError::of("iptables socket", errno))?;
     let mut out = Vec::new();
     for table in names {
-        if let Some((info, entries)) = table_bytes(&socket, layout.level, &table)? {
-            out.push(Dump { family: layout.family, table, info, entries });
-        }
+        out.extend(whole(&socket, layout, table)?);
     }
     Ok(out)
 }
@@ -100,9 +98,10 @@ fn names(traveller: &Traveller, file: &str) -> Result<Vec<String>, ReadError> {
 }
 
 /// One table's bytes; `None` when it went away between listing and reading.
-fn table_bytes(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<([u8; INFO], Vec<u8>)>, ReadError> {
+fn whole(socket: &OwnedFd, layout: &Layout, table: String) -> Result<Option<Dump>, ReadError> {
+    let level = layout.level;
     for _ in 0..ATTEMPTS {
-        let Some(info) = info(socket, level, table)? else { return Ok(None) };
+        let Some(info) = info(socket, level, &table)? else { return Ok(None) };
         let size = u32_at(&info, 80).map_or(0, |size| size as usize);
         if size > LIMIT {
             return Err(ReadError::TooLarge { what: "iptables table", limit: LIMIT });
@@ -112,7 +111,9 @@ fn table_bytes(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<([u8;
         entries[32..36].copy_from_slice(&(size as u32).to_ne_bytes());
         match getsockopt(socket, level, GET_ENTRIES, &mut entries) {
             // The kernel compares sizes only; where chains begin is in the info, which must still be the one of these entries.
-            Ok(()) if self::info(socket, level, table)? == Some(info) => return Ok(Some((info, entries.split_off(ENTRIES_HEADER)))),
+            Ok(()) if self::info(socket, level, &table)? == Some(info) => {
+                return Ok(Some(Dump { family: layout.family, table, info, entries: entries.split_off(ENTRIES_HEADER) }));
+            }
             Ok(()) | Err(Errno::AGAIN) => {}
             Err(errno) => return Err(ReadError::of("iptables entries", errno)),
         }

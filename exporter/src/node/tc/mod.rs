@@ -6,9 +6,12 @@
 
 pub mod filter;
 pub mod options;
+mod statistics;
+
+pub use statistics::Statistics;
 
 use super::error::ReadError;
-use super::netlink::{Buffer, Request, Socket, attributes, messages, name, u32_at, u64_at};
+use super::netlink::{Buffer, Request, Socket, attributes, messages, name, u32_at};
 use filter::Filter;
 use options::Options;
 use serde::{Serialize, Serializer};
@@ -132,25 +135,6 @@ pub struct Class {
     pub statistics: Statistics,
 }
 
-/// Counters of a qdisc or class since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Statistics {
-    /// Bytes sent (64 bits: `gnet_stats_basic.bytes`).
-    pub bytes: Option<u64>,
-    /// Packets sent (64 bits where the kernel sends `TCA_STATS_PKT64`).
-    pub packets: Option<u64>,
-    /// Packets dropped.
-    pub drops: Option<u64>,
-    /// Times a limit was hit.
-    pub overlimits: Option<u64>,
-    /// Packets put back.
-    pub requeues: Option<u64>,
-    /// Bytes waiting now.
-    pub backlog: Option<u64>,
-    /// Packets waiting now.
-    pub queued: Option<u64>,
-}
-
 /// Reads the namespace the socket was opened in. Classes and filters come by calls of their own, so the qdiscs are looked at once more
 /// afterwards: all three are of one tree, or the tree is read again.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
@@ -242,7 +226,7 @@ fn item(payload: &[u8]) -> Result<Item<'_>, ReadError> {
         match attribute? {
             (TCA_KIND, value) => item.kind = name(value),
             (TCA_OPTIONS, value) => item.options = value,
-            (TCA_STATS2, value) => item.statistics = statistics(value)?,
+            (TCA_STATS2, value) => item.statistics = statistics::parse(value)?,
             _ => {}
         }
     }
@@ -276,28 +260,6 @@ pub fn parse_classes(bytes: &[u8], device: &str) -> Result<Vec<Class>, ReadError
         let options = Options::of_class(&kind, options)?;
         out.push(Class { device: device.to_owned(), ifindex, kind, handle, parent, options, statistics });
     }
-    Ok(out)
-}
-
-/// `TCA_STATS2`: BASIC 1 (bytes u64, packets u32), QUEUE 3 (qlen, backlog, drops, requeues, overlimits; u32 each), PKT64 8.
-fn statistics(bytes: &[u8]) -> Result<Statistics, ReadError> {
-    let mut out = Statistics::default();
-    let mut wide = None;
-    for attribute in attributes(bytes) {
-        match attribute? {
-            (1, value) => {
-                out.bytes = u64_at(value, 0);
-                out.packets = u32_at(value, 8).map(u64::from);
-            }
-            (3, value) => {
-                let field = |index: usize| u32_at(value, index * 4).map(u64::from);
-                (out.queued, out.backlog, out.drops, out.requeues, out.overlimits) = (field(0), field(1), field(2), field(3), field(4));
-            }
-            (8, value) => wide = u64_at(value, 0),
-            _ => {}
-        }
-    }
-    out.packets = wide.or(out.packets);
     Ok(out)
 }
 

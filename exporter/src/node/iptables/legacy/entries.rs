@@ -270,9 +270,9 @@ mod tests {
             ]
         );
         assert_eq!(rules(&table, "INPUT")[0], "! -s 10.0.0.0/9 -i eth+ -p tcp -m tcp --sport 1024:65535 --dport 80 -j DROP");
-        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-m set --match-set #4 dst,dst -j DROP", "-g TC-TABLES-0"]);
+        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-m set --match-set #2 dst,dst -j DROP", "-g TC-TABLES-0"]);
         let last = &rules(&table, "TC-TABLES-0")[1];
-        assert!(last.starts_with("-m limit#") && last.ends_with(" -j REJECT --reject-with icmp-port-unreachable"), "{last}");
+        assert!(last.starts_with("-p tcp -m limit#") && last.ends_with(" -j REJECT --reject-with icmp-port-unreachable"), "{last}");
         assert_eq!(table.chains[2].rules[0].counters.map(|count| count.packets), Some(6)); // three datagrams, three answers
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let blob = bytes(SIX);
         let table = parse_v6("filter", &blob[..INFO], &blob[INFO..]).unwrap();
         assert_eq!(rules(&table, "INPUT"), ["-s fe80::/10 -i lo+ -p ipv6-icmp -j ACCEPT"]);
-        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-d 2001:db8::/33 -m set --match-set #3 dst -j DROP"]);
+        assert_eq!(rules(&table, "CHAOS-OUTPUT"), ["-d 2001:db8::/33 -m set --match-set #4 dst -j DROP"]);
         assert_eq!(table.chains.iter().find(|it| it.name == "OUTPUT").unwrap().policy, "DROP");
     }
 
