@@ -61,10 +61,9 @@ fn unescaped(text: &str) -> Option<(String, usize)> {
     for (at, letter) in text.char_indices() {
         match (escaped, letter) {
             (true, 'n') => out.push('\n'),
-            (true, other) => out.push(other),
             (false, '"') => return Some((out, at + 1)),
             (false, '\\') => {}
-            (false, other) => out.push(other),
+            (_, other) => out.push(other),
         }
         escaped = !escaped && letter == '\\';
     }

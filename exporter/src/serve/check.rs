@@ -51,13 +51,15 @@ const fn word(code: u8) -> &'static str {
     }
 }
 
-/// One line for each finding, what could not be seen with its remedy, and the answer last.
+/// One line for each finding, effective ones first, what could not be seen with its remedy, and the answer last.
 fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for (target, finding) in found {
-        let whose = format!("looks like {}, owner unknown", likeness(finding.tool));
-        table.add_row([finding.effect.as_str(), target, finding.what, &finding.object, &whose]);
+    let (effective, benign): (Vec<_>, Vec<_>) = found.iter().partition(|(_, finding)| finding.effect == Effect::Effective);
+    for (target, finding) in effective.into_iter().chain(benign) {
+        let whose = format!("like {}, owner unknown", likeness(finding.tool));
+        // The longest comes last, so that nothing is far to the right of it.
+        table.add_row([finding.effect.as_str(), target, &whose, finding.what, &finding.object]);
     }
     let mut out = String::new();
     for line in table.lines() {

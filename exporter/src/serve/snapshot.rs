@@ -113,7 +113,7 @@ fn describe(pod: &Pod, out: &mut String) {
         table.add_row([kind, &rule.place, &rule.rule, &rule.counters, ""]);
     }
     for set in &pod.sets {
-        table.add_row([" set", &set.name, &set.kind, &format!("{} members", set.members), ""]);
+        table.add_row([" set", &set.name, &set.kind, &format!("{} member{}", set.members, if set.members == "1" { "" } else { "s" }), ""]);
     }
     for (kind, texts) in [(" helper", &pod.helpers), (" mount", &pod.mounts)] {
         for text in texts {

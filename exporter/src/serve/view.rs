@@ -276,7 +276,9 @@ fn rules(reading: &crate::node::visit::Reading) -> Vec<RuleRow> {
             out.push(RuleRow {
                 place: format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name),
                 rule: rule.to_string(),
-                counters: rule.counters.map_or_else(String::new, |counters| format!("{} packets", counters.packets)),
+                counters: rule.counters.map_or_else(String::new, |counters| {
+                    format!("{} packet{}", counters.packets, if counters.packets == 1 { "" } else { "s" })
+                }),
                 active: chain.reachable != Some(false),
             });
         }

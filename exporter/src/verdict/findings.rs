@@ -90,9 +90,7 @@ pub fn qdisc_tool(qdisc: &Qdisc) -> Option<Tool> {
 
 /// Whether a rule has to do with chaos: it is in a chaos chain, jumps to one, or has the shape of a tool's rule.
 pub fn is_chaos_rule(chain: &str, rule: &Rule) -> bool {
-    tools::chain(chain).is_some()
-        || matches!(&rule.verdict, Verdict::Jump(to) | Verdict::Goto(to) if tools::chain(to).is_some())
-        || tools::rule(chain, &rule.to_string()).is_some()
+    tools::chain(chain).is_some() || leads_on(rule) || tools::rule(chain, &rule.to_string()).is_some()
 }
 
 fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
@@ -107,7 +105,9 @@ fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
         return;
     };
     let acting: Vec<_> = chain.rules.iter().filter(|rule| reachable && acts(&rule.verdict)).collect();
-    if acting.is_empty() {
+    // A chain that is reached and leads to another of its kind is the way to that one, where the finding is.
+    let leads = reachable && chain.rules.iter().any(leads_on);
+    if acting.is_empty() && !leads {
         out.push(Finding { effect: Effect::Benign, what: "chain", object: place(), tool });
     }
     for rule in acting {
@@ -118,6 +118,11 @@ fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
 /// A jump only leads somewhere, and RETURN leads back.
 fn acts(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Drop | Verdict::Accept | Verdict::Target(_))
+}
+
+/// Whether it jumps to a chaos chain.
+fn leads_on(rule: &Rule) -> bool {
+    matches!(&rule.verdict, Verdict::Jump(to) | Verdict::Goto(to) if tools::chain(to).is_some())
 }
 
 fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
