@@ -128,7 +128,7 @@ impl Socket {
             net::send(&self.fd, &request.message(flags, sequence), SendFlags::empty()).map_err(|errno| ReadError::of(what, errno))?;
             let receive = |space: &mut [u8]| net::recv(&self.fd, space, RecvFlags::TRUNC).map(|(_, length)| length);
             match buffer.collect(what, sequence, flags & F_DUMP != 0, receive)? {
-                Collected::Whole => return Ok(&buffer.bytes),
+                Collected::Whole => return Ok(buffer.answer()),
                 Collected::Interrupted => {}
             }
         }
@@ -156,6 +156,11 @@ struct Datagram {
 }
 
 impl Buffer {
+    /// The answer that was collected last.
+    fn answer(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Receives until the answer is complete. `receive` is `recv(2)` with `MSG_TRUNC`: it returns the real length.
     fn collect(
         &mut self,
@@ -219,10 +224,77 @@ fn inspect(what: &'static str, bytes: &[u8], sequence: u32, dump: bool) -> Resul
     Ok(datagram)
 }
 
-/// A negative code is an errno of the kernel.
+/// A negative code is an errno of the kernel, which has 4095 at most (`MAX_ERRNO`).
 fn refused(what: &'static str, code: i32) -> Result<(), ReadError> {
-    if code < 0 {
-        return Err(ReadError::of(what, Errno::from_raw_os_error(code.saturating_neg())));
+    match code {
+        0.. => Ok(()),
+        -4095..0 => Err(ReadError::of(what, Errno::from_raw_os_error(-code))),
+        _ => Err(ReadError::Malformed("netlink error that is no errno")),
     }
-    Ok(())
+}
+
+/// Fuzzing: an answer in datagrams, each after its length (two bytes, little-endian). What is kept is never more than was sent.
+#[cfg(fuzzing)]
+pub fn fuzz(mut data: &[u8]) {
+    let (mut buffer, all) = (Buffer::default(), data.len());
+    let dump = data.first().is_some_and(|byte| byte & 1 == 1);
+    let outcome = buffer.collect("fuzz", 1, dump, |space| {
+        let (head, rest) = data.split_first_chunk::<2>().ok_or(Errno::AGAIN)?;
+        let (datagram, rest) = rest.split_at(usize::from(u16::from_le_bytes(*head)).min(rest.len()));
+        data = rest;
+        let taken = datagram.len().min(space.len());
+        space[..taken].copy_from_slice(&datagram[..taken]);
+        Ok(datagram.len())
+    });
+    assert!(outcome.is_err() || buffer.answer().len() <= all, "more was kept than sent");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One message of this kind with a code, as the kernel ends an answer.
+    fn ending(kind: u16, code: i32) -> Vec<u8> {
+        let request = Request::new(kind, &code.to_ne_bytes());
+        request.message(0, 1)
+    }
+
+    fn collected(answer: &[u8]) -> Result<Collected, ReadError> {
+        Buffer::default().collect("test", 1, true, |space| {
+            space[..answer.len()].copy_from_slice(answer);
+            Ok(answer.len())
+        })
+    }
+
+    #[test]
+    fn an_answer_ends_well_or_with_an_errno() {
+        assert_eq!(collected(&ending(DONE, 0)), Ok(Collected::Whole));
+        let refused = ReadError::Permission { call: "test", errno: Errno::PERM };
+        assert_eq!(collected(&ending(ERROR, -1)), Err(refused));
+    }
+
+    #[test]
+    fn a_code_that_is_no_errno_is_malformed() {
+        for code in [-4096, i32::MIN] {
+            for kind in [DONE, ERROR] {
+                assert_eq!(collected(&ending(kind, code)), Err(ReadError::Malformed("netlink error that is no errno")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_answer_holds_nothing_of_the_first() {
+        let mut buffer = Buffer::default();
+        for body in [&[1; 40][..], &[2; 8]] {
+            let (mut parts, message) = (0, Request::new(36, body).message(0, 1));
+            let receive = |space: &mut [u8]| {
+                parts += 1;
+                let datagram = if parts == 1 { message.clone() } else { ending(DONE, 0) };
+                space[..datagram.len()].copy_from_slice(&datagram);
+                Ok(datagram.len())
+            };
+            assert_eq!(buffer.collect("test", 1, true, receive), Ok(Collected::Whole));
+            assert_eq!(buffer.answer(), message);
+        }
+    }
 }

@@ -100,6 +100,20 @@ fn dump(socket: &OwnedFd, level: i32, table: &str) -> Result<Option<Dump>, ReadE
     Err(ReadError::Interrupted("iptables entries"))
 }
 
+/// Fuzzing: every table's bytes as the targets take them, `struct ipt_getinfo` and then the entries.
+#[cfg(fuzzing)]
+pub fn record(traveller: &Traveller) -> Result<Vec<(&'static str, Vec<u8>)>, ReadError> {
+    let mut out = Vec::new();
+    for (target, layout) in [("legacy_v4", &V4), ("legacy_v6", &V6)] {
+        for table in names(traveller, layout.names)? {
+            let socket = socket_with(layout.domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+                .map_err(|errno| ReadError::of("iptables socket", errno))?;
+            out.extend(dump(&socket, layout.level, &table)?.map(|(info, entries)| (target, [&info[..], &entries].concat())));
+        }
+    }
+    Ok(out)
+}
+
 #[allow(unsafe_code)] // xtables speaks only getsockopt with structs of its own, which no safe wrapper offers
 fn getsockopt(socket: &OwnedFd, level: i32, option: i32, buffer: &mut [u8]) -> Result<(), Errno> {
     let mut length = buffer.len() as libc::socklen_t;
