@@ -13,7 +13,7 @@ export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
 
 packages=(
   iptables nftables ipset iproute2 util-linux procps # the kernel state the readers are compared with
-  user-mode-linux kmod gcc libc6-dev busybox-static # a kernel with netem (tests/uml); busybox is also the test image
+  user-mode-linux kmod gcc g++ libc6-dev busybox-static # g++: libFuzzer (tests/fuzz); the rest: a kernel with netem (tests/uml); busybox is also the test image
   containerd runc docker.io containernetworking-plugins
   prometheus                                        # and promtool
   chromium fonts-dejavu-core

@@ -12,7 +12,7 @@
     reason = "tests run real programs, and a missing part is a failed test"
 )]
 
-use chaoscope::node::mounts::{self, ContainerMounts, MountError, ResolvConf};
+use chaoscope::node::mounts::{self, ContainerMounts, MountError, ResolvConf, TodaMount};
 use chaoscope::node::netns::NsId;
 use chaoscope::node::processes::{self, Cgroup, Helper, Process, ProcessTable};
 use chaoscope::tools::helpers::HelperKind;

@@ -128,7 +128,7 @@ impl Socket {
             net::send(&self.fd, &request.message(flags, sequence), SendFlags::empty()).map_err(|errno| ReadError::of(what, errno))?;
             let receive = |space: &mut [u8]| net::recv(&self.fd, space, RecvFlags::TRUNC).map(|(_, length)| length);
             match buffer.collect(what, sequence, flags & F_DUMP != 0, receive)? {
-                Collected::Whole => return Ok(&buffer.bytes),
+                Collected::Whole => return Ok(buffer.answer()),
                 Collected::Interrupted => {}
             }
         }
@@ -156,6 +156,11 @@ struct Datagram {
 }
 
 impl Buffer {
+    /// The answer that was collected last.
+    fn answer(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Receives until the answer is complete. `receive` is `recv(2)` with `MSG_TRUNC`: it returns the real length.
     fn collect(
         &mut self,
@@ -226,6 +231,22 @@ fn refused(what: &'static str, code: i32) -> Result<(), ReadError> {
         -4095..0 => Err(ReadError::of(what, Errno::from_raw_os_error(-code))),
         _ => Err(ReadError::Malformed("netlink error that is no errno")),
     }
+}
+
+/// Fuzzing: an answer in datagrams, each after its length (two bytes, little-endian). What is kept is never more than was sent.
+#[cfg(fuzzing)]
+pub fn fuzz(mut data: &[u8]) {
+    let (mut buffer, all) = (Buffer::default(), data.len());
+    let dump = data.first().is_some_and(|byte| byte & 1 == 1);
+    let outcome = buffer.collect("fuzz", 1, dump, |space| {
+        let (head, rest) = data.split_first_chunk::<2>().ok_or(Errno::AGAIN)?;
+        let (datagram, rest) = rest.split_at(usize::from(u16::from_le_bytes(*head)).min(rest.len()));
+        data = rest;
+        let taken = datagram.len().min(space.len());
+        space[..taken].copy_from_slice(&datagram[..taken]);
+        Ok(datagram.len())
+    });
+    assert!(outcome.is_err() || buffer.answer().len() <= all, "more was kept than sent");
 }
 
 #[cfg(test)]

@@ -151,5 +151,12 @@ fn table_error(pid: u32, source: io::Error) -> MountError {
     MountError::Table { pid, source }
 }
 
+/// Fuzzing: `mountinfo`, and two versions of `resolv.conf` with a zero byte between.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let _ = parse(data).map(|mounts| (toda(&mounts).len(), mounts.iter().any(|mount| mount.covers("/etc/resolv.conf"))));
+    resolv_conf::fuzz(data);
+}
+
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,13 @@ fn name_servers(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(data: &[u8]) {
+    let mut halves = data.splitn(2, |byte| *byte == 0);
+    let (file, copy) = (halves.next().unwrap_or(&[]), halves.next().unwrap_or(&[]));
+    assert_eq!(compare(file, copy), compare(copy, file));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

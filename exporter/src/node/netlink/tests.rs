@@ -31,7 +31,7 @@ fn collect(answers: Vec<Result<Vec<u8>, Errno>>) -> Result<(Collected, Vec<u8>),
         Ok(answer.len()) // the real length, as with MSG_TRUNC
     };
     let outcome = buffer.collect(WHAT, 7, true, receive)?;
-    Ok((outcome, buffer.bytes))
+    Ok((outcome, buffer.answer().to_vec()))
 }
 
 #[test]
@@ -111,5 +111,20 @@ fn a_request_for_one_object_ends_with_its_answer() {
         space[..answer.len()].copy_from_slice(&answer);
         Ok(answer.len())
     });
-    assert_eq!((outcome, buffer.bytes), (Ok(Collected::Whole), answer));
+    assert_eq!((outcome, buffer.answer()), (Ok(Collected::Whole), answer.as_slice()));
+}
+
+#[test]
+fn a_second_answer_holds_nothing_of_the_first() {
+    let mut buffer = Buffer::default();
+    for body in [&[1; 40][..], &[2; 8]] {
+        let mut datagrams = [message(PAYLOAD, 2, 7, body), done(0)].into_iter();
+        let receive = |space: &mut [u8]| {
+            let datagram = datagrams.next().ok_or(Errno::AGAIN)?;
+            space[..datagram.len()].copy_from_slice(&datagram);
+            Ok(datagram.len())
+        };
+        assert_eq!(buffer.collect(WHAT, 7, true, receive), Ok(Collected::Whole));
+        assert_eq!(buffer.answer(), message(PAYLOAD, 2, 7, body));
+    }
 }

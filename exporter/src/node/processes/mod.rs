@@ -235,5 +235,11 @@ fn is_gone(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::SRCH)
 }
 
+/// Fuzzing: `stat`, `cmdline` and `cgroup`.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let _ = (parse_stat(data), parse_argv(data), cgroup::parse(text::complete_lines(data, FILE_LIMIT)));
+}
+
 #[cfg(test)]
 mod tests;

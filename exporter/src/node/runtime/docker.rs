@@ -185,6 +185,11 @@ impl<'de> Deserialize<'de> for List {
     }
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(data: &[u8]) {
+    let _ = (parse_list(data), parse_inspect("c1", data), parse_server(&String::from_utf8_lossy(data)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

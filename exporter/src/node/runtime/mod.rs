@@ -26,6 +26,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
+/// Fuzzing: `ListContainersResponse` and `ContainerStatusResponse`.
+#[cfg(fuzzing)]
+pub fn fuzz_cri(data: &[u8]) {
+    let answer = bytes::Bytes::copy_from_slice(data);
+    let _ = (cri_messages::parse_list(answer.clone()), cri_messages::parse_status("c1", answer));
+}
+
+/// Fuzzing: Docker's list and inspect.
+#[cfg(fuzzing)]
+pub fn fuzz_docker(data: &[u8]) {
+    docker::fuzz(data);
+}
+
 /// A container as its runtime lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {

@@ -31,6 +31,18 @@ use super::episode::Episode;
 use reading::Reading;
 use stamp::Stamp;
 
+/// Fuzzing: the YAML keys.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let _ = parse::parse(Path::new("web.yml"), data).map_err(|error| error.line());
+}
+
+/// Fuzzing: the names in a client's certificate.
+#[cfg(fuzzing)]
+pub fn fuzz_certificate(data: &[u8]) {
+    let _ = alternative_names::alternative_names(data);
+}
+
 /// The web configuration in force. Cheap to clone; clones share it.
 #[derive(Clone)]
 pub struct WebConfig {
