@@ -64,7 +64,7 @@ impl Population {
 
     /// How long the tools take for the first `count`, `jobs` namespaces at a time.
     pub fn upstream_way(&self, count: usize, jobs: usize) -> Duration {
-        let pids: String = self.pids[..count].iter().map(|pid| format!("{pid}\n")).collect();
+        let pids = self.pids[..count].iter().fold(String::new(), |text, pid| text + &pid.to_string() + "\n");
         let list = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(list.path(), pids).expect("pids");
         let line = format!("exec {} {} {jobs} <{}", script("upstream-way.sh").display(), self.kind.name(), list.path().display());
