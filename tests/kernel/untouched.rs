@@ -64,7 +64,7 @@ fn a_visited_namespace_goes_with_its_holder() {
     let pid = witness.pid().to_string();
     visited.run(&["ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", &pid]);
     let there = || witness.try_run(&["ip", "link", "show", "far"]).status.success();
-    // Many threads, as in a sweep, and one visitor that has come home but goes on living.
+    // Many threads, as in a sweep; this program goes on running.
     let places = vec![place(&visited.path()); 20];
     let visits = visit_all(&places, 4, plan(), later());
     assert!(visits.iter().flatten().all(|visit| visit.reading.is_ok()) && visits.iter().flatten().count() == 20);

@@ -59,6 +59,7 @@ pub struct Set {
 
 /// Reads all sets of the namespace the socket was opened in; with `members`, their members too. The kernel answers set by set and has no
 /// generation to compare: two sets may be some microseconds apart, and only that a name moved from one to the other is noticed.
+/// While the kernel writes down a set, swapping, renaming or destroying it is refused, as with every other lister: a header takes microseconds.
 pub fn read(socket: &mut Socket, buffer: &mut Buffer, members: bool) -> Result<Vec<Set>, ReadError> {
     let request = Request::new(LIST, &NFGENMSG).attribute(ATTR_PROTOCOL, &[PROTOCOL]);
     let request = if members { request } else { request.attribute(ATTR_FLAGS, &LIST_HEADER.to_be_bytes()) };
