@@ -212,7 +212,10 @@ impl Lab {
             let flag = if kind == "mnt" { "mount" } else { kind };
             command.arg(format!("--{flag}={}", ns.join(kind).display()));
         }
-        command.arg(format!("--wd={}", folder.display())).args(by).arg(CHAOSCOPE).args(words);
+        // In a control group of its own: one that shares its host's first process' would think itself in a pod that sees no host.
+        let group = format!("/sys/fs/cgroup/{}/chaoscope", self.host.cgroup());
+        let enter = format!("mkdir -p {group}; echo $$ >{group}/cgroup.procs; exec \"$@\"");
+        command.arg(format!("--wd={}", folder.display())).args(["sh", "-ec", &enter, "sh"]).args(by).arg(CHAOSCOPE).args(words);
         command
     }
 }
