@@ -213,8 +213,11 @@ impl Lab {
             command.arg(format!("--{flag}={}", ns.join(kind).display()));
         }
         // In a control group of its own: one that shares its host's first process' would think itself in a pod that sees no host.
-        let group = format!("/sys/fs/cgroup/{}/chaoscope", self.host.cgroup());
-        let enter = format!("mkdir -p {group}; echo $$ >{group}/cgroup.procs; exec \"$@\"");
+        let enter = format!(
+            "for tree in /sys/fs/cgroup /sys/fs/cgroup/*; do [ ! -e $tree/cgroup.procs ] || break; done
+            group=$tree/{}/chaoscope; mkdir -p $group; echo $$ >$group/cgroup.procs; exec \"$@\"",
+            self.host.cgroup()
+        );
         command.arg(format!("--wd={}", folder.display())).args(["sh", "-ec", &enter, "sh"]).args(by).arg(CHAOSCOPE).args(words);
         command
     }
