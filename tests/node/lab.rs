@@ -212,7 +212,13 @@ impl Lab {
             let flag = if kind == "mnt" { "mount" } else { kind };
             command.arg(format!("--{flag}={}", ns.join(kind).display()));
         }
-        command.arg(format!("--wd={}", folder.display())).args(by).arg(CHAOSCOPE).args(words);
+        // In a control group of its own: one that shares its host's first process' would think itself in a pod that sees no host.
+        let enter = format!(
+            "for tree in /sys/fs/cgroup /sys/fs/cgroup/*; do [ ! -e $tree/cgroup.procs ] || break; done
+            group=$tree/{}/chaoscope; mkdir -p $group; echo $$ >$group/cgroup.procs; exec \"$@\"",
+            self.host.cgroup()
+        );
+        command.arg(format!("--wd={}", folder.display())).args(["sh", "-ec", &enter, "sh"]).args(by).arg(CHAOSCOPE).args(words);
         command
     }
 }

@@ -93,7 +93,7 @@ fn a_person_is_told_what_could_not_be_read_and_what_would_show_it() {
     let text = words(&PLAIN.dump_dom(&server.url()));
     for wanted in [
         "Not seen",
-        "ipsets and packet filter rules cannot be read To see it: run as root, or add CAP_NET_ADMIN",
+        "ipsets and packet filter rules cannot be read To see it: ",
         "Could not be read Source Error Remedy ipset",
         "permission denied add CAP_NET_ADMIN",
         "tbf rate 1 Mbit/s",

@@ -73,7 +73,7 @@ fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
     let _ = match code {
         CLEAN => writeln!(out, "clean: {read} read, nothing effective in them or on the host"),
         EFFECTIVE => writeln!(out, "effective chaos state is on this host ({read} read)"),
-        _ => writeln!(out, "could not tell: nothing effective was seen ({read} read), but not everything could be read"),
+        _ => writeln!(out, "could not tell: something could not be read"),
     };
     out
 }
