@@ -10,8 +10,7 @@ pub use bytes::{Attributes, Message, Messages, attributes, be32, be64, messages,
 use super::error::ReadError;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, sockopt};
-use std::time::Duration;
+use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
 /// `NLM_F_REQUEST`.
 const F_REQUEST: u16 = 0x1;
@@ -34,8 +33,6 @@ const LARGE: usize = 32 << 10;
 pub const LIMIT: usize = 64 << 20;
 /// How often a dump that changed underneath is tried again.
 const ATTEMPTS: usize = 4;
-/// How long one answer may take. Dumps are made by the kernel on the spot, so this is only a guard.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A netlink family.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +49,13 @@ pub struct Socket {
     sequence: u32,
 }
 
-/// The bytes of one whole answer; reused from dump to dump so that a sweep allocates little.
+/// The bytes of one whole answer; reused from dump to dump so that a sweep allocates, and clears, little.
 #[derive(Default)]
 pub struct Buffer {
+    /// Room for the answer; grows only.
     bytes: Vec<u8>,
+    /// How much of it is the answer.
+    used: usize,
 }
 
 /// One request: message type, fixed body and attributes.
@@ -103,7 +103,6 @@ impl Socket {
         };
         let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(|errno| ReadError::of("netlink socket", errno))?;
-        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(PATIENCE)).map_err(|errno| ReadError::of("netlink socket", errno))?;
         Ok(Self { fd, sequence: 0 })
     }
 
@@ -126,7 +125,8 @@ impl Socket {
             self.sequence += 1;
             let sequence = self.sequence;
             net::send(&self.fd, &request.message(flags, sequence), SendFlags::empty()).map_err(|errno| ReadError::of(what, errno))?;
-            let receive = |space: &mut [u8]| net::recv(&self.fd, space, RecvFlags::TRUNC).map(|(_, length)| length);
+            // The kernel answers within `send`, and makes the next part of a dump within `recv`: there is never anything to wait for.
+            let receive = |space: &mut [u8]| net::recv(&self.fd, space, RecvFlags::TRUNC | RecvFlags::DONTWAIT).map(|(_, length)| length);
             match buffer.collect(what, sequence, flags & F_DUMP != 0, receive)? {
                 Collected::Whole => return Ok(buffer.answer()),
                 Collected::Interrupted => {}
@@ -158,7 +158,7 @@ struct Datagram {
 impl Buffer {
     /// The answer that was collected last.
     fn answer(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.used]
     }
 
     /// Receives until the answer is complete. `receive` is `recv(2)` with `MSG_TRUNC`: it returns the real length.
@@ -169,22 +169,22 @@ impl Buffer {
         dump: bool,
         mut receive: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
     ) -> Result<Collected, ReadError> {
-        self.bytes.clear();
+        self.used = 0;
         let mut interrupted = false;
         loop {
-            let space = if self.bytes.len() < 2 * SMALL { SMALL } else { LARGE };
-            let start = self.bytes.len();
+            let space = if self.used < 2 * SMALL { SMALL } else { LARGE };
+            let start = self.used;
             if start > LIMIT {
                 return Err(ReadError::TooLarge { what, limit: LIMIT });
             }
-            self.bytes.resize(start + space, 0);
-            let length = receive(&mut self.bytes[start..]).map_err(|errno| ReadError::of(what, errno))?;
+            self.bytes.resize(self.bytes.len().max(start + space), 0);
+            let length = receive(&mut self.bytes[start..start + space]).map_err(|errno| ReadError::of(what, errno))?;
             if length > space {
                 return Err(ReadError::Malformed("netlink datagram larger than the kernel's own limit"));
             }
             let datagram = inspect(what, &self.bytes[start..start + length], sequence, dump)?;
             interrupted |= datagram.interrupted;
-            self.bytes.truncate(start + datagram.keep);
+            self.used = start + datagram.keep;
             if datagram.finished {
                 return Ok(if interrupted { Collected::Interrupted } else { Collected::Whole });
             }
