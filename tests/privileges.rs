@@ -26,7 +26,7 @@ mod program;
 mod scripted;
 
 use cri::{Declared, answer};
-use kit::process::{Running, succeed, until};
+use kit::process::{Running, copy_program, succeed, until};
 use program::{Program, Wrapper, copy, open_folder, run};
 use scripted::Scripted;
 use serde_json::Value;
@@ -145,7 +145,7 @@ impl Drop for Pod {
 /// A process that looks like Chaos Mesh's idle proxy, in the pod's network namespace: a shell that waits for its input.
 fn helper(folder: &TempDir, pod: u32) -> Child {
     let tproxy = folder.path().join("tproxy");
-    fs::copy("/bin/dash", &tproxy).unwrap();
+    copy_program("/bin/dash", &tproxy);
     let mut command = Command::new("nsenter");
     command.arg(format!("--net=/proc/{pod}/ns/net")).arg(&tproxy).arg("-i");
     let helper = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

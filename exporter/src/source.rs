@@ -45,7 +45,14 @@ type Answer<T> = Option<Result<Arc<T>, Error>>;
 
 struct State<T> {
     last: Option<(Instant, Arc<T>)>,
-    running: Option<watch::Receiver<Answer<T>>>,
+    running: Option<Running<T>>,
+}
+
+/// A run under way.
+struct Running<T> {
+    /// When it will stop.
+    until: Instant,
+    answer: watch::Receiver<Answer<T>>,
 }
 
 impl<T> Default for Shared<T> {
@@ -61,14 +68,14 @@ impl<T: Send + Sync + 'static> Shared<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let mut running = match self.join(max_age) {
+        let mut running = match self.join(max_age, until) {
             Joined::Young(value) => return Ok(value),
             Joined::Running(running) => running,
             Joined::Start(sender) => {
                 let (running, this, work) = (sender.subscribe(), Arc::clone(self), run());
                 tokio::spawn(async move {
                     let answer = work.await.map(Arc::new);
-                    this.finish(answer.as_ref().ok());
+                    this.finish(&sender, answer.as_ref().ok());
                     sender.send_replace(Some(answer));
                 });
                 running
@@ -81,7 +88,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
-    fn join(&self, max_age: Duration) -> Joined<T> {
+    fn join(&self, max_age: Duration, until: Instant) -> Joined<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, value)) = &state.last
             && max_age > Duration::ZERO
@@ -89,21 +96,33 @@ impl<T: Send + Sync + 'static> Shared<T> {
         {
             return Joined::Young(Arc::clone(value));
         }
-        // A sender that is gone belongs to a run that died; it must not be waited for.
-        if let Some(running) = state.running.as_ref().filter(|running| running.has_changed().is_ok()) {
-            return Joined::Running(running.clone());
+        if let Some(running) = state.running.as_ref().filter(|running| running.will_do(until)) {
+            return Joined::Running(running.answer.clone());
         }
         let sender = watch::Sender::new(None);
-        state.running = Some(sender.subscribe());
+        state.running = Some(Running { until, answer: sender.subscribe() });
         Joined::Start(sender)
     }
 
-    fn finish(&self, value: Option<&Arc<T>>) {
+    fn finish(&self, sender: &watch::Sender<Answer<T>>, value: Option<&Arc<T>>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.running = None;
+        // A newer run may have taken the place of this one.
+        if state.running.as_ref().is_some_and(|running| running.answer.same_channel(&sender.subscribe())) {
+            state.running = None;
+        }
         if let Some(value) = value {
             state.last = Some((Instant::now(), Arc::clone(value)));
         }
+    }
+}
+
+impl<T> Running<T> {
+    /// Whether a caller with this much time is served well by this run: it is still alive, and has at least half of the caller's time
+    /// left. One whose caller was in a hurry would give a patient caller less than could be read.
+    fn will_do(&self, until: Instant) -> bool {
+        let now = Instant::now();
+        let (left, wanted) = (self.until.saturating_duration_since(now), until.saturating_duration_since(now));
+        self.answer.has_changed().is_ok() && left >= wanted / 2
     }
 }
 
@@ -146,17 +165,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_leaves_at_its_deadline_and_the_run_goes_on() {
+    async fn a_caller_leaves_and_the_run_goes_on() {
         let (shared, gate) = (Arc::new(Shared::<u8>::default()), Arc::new(Notify::new()));
         let waiting = Arc::clone(&gate);
         let run = || async move {
             waiting.notified().await;
             Ok(7)
         };
-        assert!(matches!(shared.get(Duration::ZERO, Instant::now(), run).await, Err(Error::Deadline)));
+        let left = tokio::time::timeout(Duration::from_millis(1), shared.get(Duration::ZERO, soon(), run)).await;
+        assert!(left.is_err(), "nothing opens the gate yet");
         gate.notify_one();
         let late = shared.get(Duration::ZERO, soon(), || async { Ok(8) }).await;
         assert_eq!(*late.unwrap(), 7, "the second caller joins the run that the first one began");
+    }
+
+    #[tokio::test]
+    async fn a_patient_caller_does_not_join_a_run_in_a_hurry() {
+        let (shared, gate) = (Arc::new(Shared::<u8>::default()), Arc::new(Notify::new()));
+        let waiting = Arc::clone(&gate);
+        let hurried = || async move {
+            waiting.notified().await;
+            Ok(7)
+        };
+        assert!(matches!(shared.get(Duration::ZERO, Instant::now(), hurried).await, Err(Error::Deadline)));
+        assert_eq!(*shared.get(Duration::ZERO, soon(), || async { Ok(8) }).await.unwrap(), 8);
+        gate.notify_one();
     }
 
     #[tokio::test]

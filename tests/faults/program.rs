@@ -4,7 +4,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program takes its share")]
 
-use crate::kit::process::{Running, finish, until};
+use crate::kit::process::{Running, copy_program, finish, until};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,7 +29,7 @@ pub fn open_folder() -> TempDir {
 /// A copy of the binary where every user may run it, in `folder`.
 pub fn copy(folder: &TempDir) -> PathBuf {
     let copy = folder.path().join("chaoscope");
-    fs::copy(BINARY, &copy).unwrap();
+    copy_program(BINARY, &copy);
     copy
 }
 

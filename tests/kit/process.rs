@@ -73,3 +73,9 @@ pub fn until<T>(mut ask: impl FnMut() -> Option<T>, why: impl FnOnce() -> String
         thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// Copies a program so that it can be run at once. The copy is made by another process: were it open for writing here, a child that
+/// another test starts at that moment would inherit it, and running it would fail with "text file busy".
+pub fn copy_program(from: &str, to: &std::path::Path) {
+    succeed(Command::new("cp").arg(from).arg(to));
+}
