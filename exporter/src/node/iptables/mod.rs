@@ -11,8 +11,8 @@ use super::error::ReadError;
 use super::ipset;
 use super::netlink::{Buffer, Socket};
 use serde::{Serialize, Serializer};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use text::Part;
 
 /// Who holds the rules.
@@ -154,7 +154,7 @@ impl Serialize for Rule {
 
 /// Puts names to the sets that rules match by index. A set that is gone keeps its number.
 pub fn name_sets(tables: &mut [Table], socket: &mut Socket, buffer: &mut Buffer) -> Result<(), ReadError> {
-    let mut known: HashMap<u16, Option<String>> = HashMap::new();
+    let mut known: BTreeMap<u16, Option<String>> = BTreeMap::new();
     let rules = tables.iter_mut().flat_map(|table| &mut table.chains).flat_map(|chain| &mut chain.rules);
     for set in rules.flat_map(|rule| &mut rule.parts).filter_map(Part::as_set_mut) {
         set.name = match known.entry(set.index) {
@@ -167,7 +167,9 @@ pub fn name_sets(tables: &mut [Table], socket: &mut Socket, buffer: &mut Buffer)
 
 /// Computes [`Chain::reachable`] for every chain of a table.
 pub fn mark_reachable(table: &mut Table) {
-    let index: HashMap<&str, usize> = table.chains.iter().enumerate().map(|(at, chain)| (chain.name.as_str(), at)).collect();
+    let mut index: Vec<(&str, usize)> = table.chains.iter().enumerate().map(|(at, chain)| (chain.name.as_str(), at)).collect();
+    index.sort_unstable();
+    let find = |name: &str| index.binary_search_by_key(&name, |(known, _)| known).ok().map(|at| index[at].1);
     let mut reached = vec![false; table.chains.len()];
     let mut waiting: Vec<usize> = (0..table.chains.len()).filter(|at| table.chains[*at].hooked).collect();
     let mut maps = false;
@@ -178,7 +180,7 @@ pub fn mark_reachable(table: &mut Table) {
         for rule in &table.chains[at].rules {
             maps |= rule.verdict_map;
             if let Verdict::Jump(name) | Verdict::Goto(name) = &rule.verdict {
-                waiting.extend(index.get(name.as_str()));
+                waiting.extend(find(name));
             }
         }
     }

@@ -9,7 +9,7 @@ mod expressions;
 use super::super::error::ReadError;
 use super::super::netlink::{Buffer, Request, Socket, attributes, be32, messages, name};
 use super::{Backend, Chain, Family, Rule, Table, mark_reachable};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// `NFNL_SUBSYS_NFTABLES`, the upper byte of a message type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -77,7 +77,7 @@ fn generation(bytes: &[u8]) -> Option<[u8; 2]> {
 #[derive(Default)]
 struct Tables {
     tables: Vec<Table>,
-    index: HashMap<(u8, String, String), (usize, usize)>,
+    index: BTreeMap<(u8, String, String), (usize, usize)>,
 }
 
 impl Tables {

@@ -8,7 +8,6 @@ use super::super::{Backend, Chain, Counters, Family, Rule, Table, Verdict, mark_
 use crate::node::error::ReadError;
 use crate::node::netlink::{name, u16_at, u32_at, u64_at};
 use rustix::net::AddressFamily;
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 /// Built-in chains by `NF_INET_*` hook number.
@@ -79,18 +78,38 @@ struct Entry<'a> {
     target_offset: usize,
 }
 
+/// Where the built-in chains begin and end, and under which offset each user chain is jumped to.
+struct Map<'a> {
+    /// (first entry, underflow, name) of each valid hook.
+    hooks: Vec<(usize, usize, &'static str)>,
+    /// (first rule, name) of each user chain, ascending: a jump holds the offset of the first rule, which follows the ERROR entry with
+    /// the name.
+    names: Vec<(usize, &'a [u8])>,
+}
+
+impl<'a> Map<'a> {
+    fn new(info: &[u8], entries: &[Entry<'a>]) -> Result<Self, ReadError> {
+        let field = |at: usize| u32_at(info, at).map(|value| value as usize).ok_or(TORN);
+        let valid = field(32)?;
+        let mut hooks = Vec::new();
+        for (hook, chain) in HOOKS.iter().enumerate().filter(|(hook, _)| valid >> hook & 1 == 1) {
+            hooks.push((field(36 + 4 * hook)?, field(56 + 4 * hook)?, *chain));
+        }
+        let named = entries.windows(2).filter(|pair| target_name(&pair[0]) == b"ERROR");
+        Ok(Self { hooks, names: named.map(|pair| (pair[1].at, &pair[0].target[32..])).collect() })
+    }
+
+    /// The chain that is jumped to; an offset that is no chain's beginning stands for itself.
+    fn chain(&self, offset: usize) -> String {
+        let found = self.names.binary_search_by_key(&offset, |(at, _)| *at).ok().and_then(|at| self.names.get(at));
+        found.map_or_else(|| offset.to_string(), |(_, bytes)| name(bytes))
+    }
+}
+
 /// Decodes a table from `struct ipt_getinfo` (hooks at 32, their entries at 36, their underflows at 56) and its entries.
 pub(super) fn parse(layout: &Layout, table: &str, info: &[u8], entries: &[u8]) -> Result<Table, ReadError> {
     let cut = cut(layout, entries)?;
-    let field = |at: usize| u32_at(info, at).map(|value| value as usize).ok_or(TORN);
-    let valid = field(32)?;
-    let (mut starts, mut underflows) = (HashMap::new(), HashMap::new());
-    for (hook, chain) in HOOKS.iter().enumerate().filter(|(hook, _)| valid >> hook & 1 == 1) {
-        starts.insert(field(36 + 4 * hook)?, *chain);
-        underflows.insert(field(56 + 4 * hook)?, *chain);
-    }
-    let mut chains = chains(layout, &cut, &starts, &underflows)?;
-    name_jumps(&mut chains, &cut);
+    let chains = chains(layout, &cut, &Map::new(info, &cut)?)?;
     let mut table = Table { backend: Backend::Legacy, family: layout.family, name: table.to_owned(), chains };
     mark_reachable(&mut table);
     Ok(table)
@@ -114,12 +133,7 @@ fn cut<'a>(layout: &Layout, blob: &'a [u8]) -> Result<Vec<Entry<'a>>, ReadError>
 
 /// Rebuilds the chains: a user chain begins with an ERROR target that names it, a built-in one at its hook's offset and ends at its
 /// underflow, whose verdict is the policy. The RETURN at the end of a user chain is the kernel's own.
-fn chains(
-    layout: &Layout,
-    entries: &[Entry<'_>],
-    starts: &HashMap<usize, &'static str>,
-    underflows: &HashMap<usize, &'static str>,
-) -> Result<Vec<Chain>, ReadError> {
+fn chains(layout: &Layout, entries: &[Entry<'_>], map: &Map<'_>) -> Result<Vec<Chain>, ReadError> {
     let mut out: Vec<Chain> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let error = target_name(entry) == b"ERROR";
@@ -130,11 +144,12 @@ fn chains(
             out.push(Chain { name: name(&entry.target[32..]), policy: "-", ..Chain::default() });
             continue;
         }
-        if let Some(hook) = starts.get(&entry.at) {
+        // Two hooks may begin at one entry only in a broken table; the last one is as good as the first.
+        if let Some((.., hook)) = map.hooks.iter().rfind(|(start, ..)| *start == entry.at) {
             out.push(Chain { name: (*hook).to_owned(), hooked: true, policy: "-", ..Chain::default() });
         }
         let chain = out.last_mut().ok_or(ReadError::Malformed("xtables rule before any chain"))?;
-        if underflows.contains_key(&entry.at) {
+        if map.hooks.iter().any(|(_, underflow, _)| *underflow == entry.at) {
             chain.policy = if verdict_code(entry) == Some(-2) { "ACCEPT" } else { "DROP" };
             continue;
         }
@@ -142,7 +157,7 @@ fn chains(
         if ends && !chain.hooked && is_plain_return(layout, entry) {
             continue;
         }
-        chain.rules.push(rule(layout, entry)?);
+        chain.rules.push(rule(layout, entry, map)?);
     }
     Ok(out)
 }
@@ -160,7 +175,7 @@ fn is_plain_return(layout: &Layout, entry: &Entry<'_>) -> bool {
     verdict_code(entry) == Some(-5) && entry.target_offset == layout.entry
 }
 
-fn rule(layout: &Layout, entry: &Entry<'_>) -> Result<Rule, ReadError> {
+fn rule(layout: &Layout, entry: &Entry<'_>, map: &Map<'_>) -> Result<Rule, ReadError> {
     let mut parts = (layout.head)(entry.bytes).ok_or(TORN)?;
     let mut at = layout.entry;
     while at < entry.target_offset {
@@ -176,9 +191,8 @@ fn rule(layout: &Layout, entry: &Entry<'_>) -> Result<Rule, ReadError> {
         (Some(-5), _) => Verdict::Return,
         (Some(code), _) if code < 0 => return Err(ReadError::Malformed("xtables verdict that no header knows")),
         (Some(code), _) if code.cast_unsigned() as usize == entry.at + entry.bytes.len() => Verdict::Continue,
-        // Named once all chains are known: for now the offset stands for the chain.
-        (Some(code), false) => Verdict::Jump(code.to_string()),
-        (Some(code), true) => Verdict::Goto(code.to_string()),
+        (Some(code), false) => Verdict::Jump(map.chain(code.cast_unsigned() as usize)),
+        (Some(code), true) => Verdict::Goto(map.chain(code.cast_unsigned() as usize)),
         (None, _) => {
             let extension = name(target_name(entry));
             parts.push(text::targeted(&extension, &entry.target[32..], layout.family));
@@ -188,19 +202,6 @@ fn rule(layout: &Layout, entry: &Entry<'_>) -> Result<Rule, ReadError> {
     let counter = |at| u64_at(entry.bytes, at).ok_or(TORN);
     let counters = Counters { packets: counter(layout.counters)?, bytes: counter(layout.counters + 8)? };
     Ok(Rule { parts, verdict, counters: Some(counters), verdict_map: false })
-}
-
-/// A jump holds the offset of the chain's first rule, which follows the ERROR entry with its name.
-fn name_jumps(chains: &mut [Chain], entries: &[Entry<'_>]) {
-    let named = entries.windows(2).filter(|pair| target_name(&pair[0]) == b"ERROR");
-    let names: HashMap<String, String> = named.map(|pair| (pair[1].at.to_string(), name(&pair[0].target[32..]))).collect();
-    for rule in chains.iter_mut().flat_map(|chain| &mut chain.rules) {
-        if let Verdict::Jump(chain) | Verdict::Goto(chain) = &mut rule.verdict
-            && let Some(name) = names.get(chain)
-        {
-            chain.clone_from(name);
-        }
-    }
 }
 
 /// `struct ipt_ip`: src, dst, smsk, dmsk (4 bytes each), iniface\[16\] at 16, outiface\[16\] at 32, their masks at 48 and 64, proto (u16) at

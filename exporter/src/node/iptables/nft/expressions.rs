@@ -43,21 +43,46 @@ pub(super) fn rule(list: &[u8], family: Family) -> Result<Rule, ReadError> {
         protocol: None,
         ports: None,
         plain: true,
-        native: String::new(),
-        print: Vec::new(),
     };
     for element in attributes(list) {
-        let (mut kind, mut data): (&[u8], &[u8]) = (&[], &[]);
-        for attribute in attributes(element?.1) {
-            match attribute? {
-                (1, value) => kind = value.strip_suffix(b"\0").unwrap_or(value), // NFTA_EXPR_NAME
-                (2, value) => data = value,                                      // NFTA_EXPR_DATA
-                _ => {}
-            }
-        }
-        reader.expression(kind, data)?;
+        let (kind, data) = expression(element?.1)?;
+        reader.plain &= reader.step(kind, data)?.is_some();
     }
-    Ok(reader.finish())
+    reader.finish(list)
+}
+
+/// Name and data of one expression.
+fn expression(element: &[u8]) -> Result<(&[u8], &[u8]), ReadError> {
+    let (mut kind, mut data): (&[u8], &[u8]) = (&[], &[]);
+    for attribute in attributes(element) {
+        match attribute? {
+            (1, value) => kind = value.strip_suffix(b"\0").unwrap_or(value), // NFTA_EXPR_NAME
+            (2, value) => data = value,                                      // NFTA_EXPR_DATA
+            _ => {}
+        }
+    }
+    Ok((kind, data))
+}
+
+/// The identity of a rule that `iptables-nft` did not write: names of its expressions and a fingerprint of their data.
+fn identity(list: &[u8]) -> Result<String, ReadError> {
+    let (mut text, mut bytes) = (String::from("nft "), Vec::new());
+    for element in attributes(list) {
+        let (kind, data) = expression(element?.1)?;
+        if !bytes.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&name(kind));
+        bytes.extend_from_slice(kind);
+        // Running state would give the same rule a new identity at every read; of a quota, only its size (1) is none.
+        match kind {
+            b"counter" | b"last" => {}
+            b"quota" => bytes.extend_from_slice(first(data, 1)?.unwrap_or(&[])),
+            _ => bytes.extend_from_slice(data),
+        }
+    }
+    let _ = write!(text, "#{:08x}", text::fingerprint(&bytes));
+    Ok(text)
 }
 
 struct Reader {
@@ -71,28 +96,9 @@ struct Reader {
     /// Which of the rule's parts holds its ports, and those.
     ports: Option<(usize, [Option<String>; 2])>,
     plain: bool,
-    native: String,
-    print: Vec<u8>,
 }
 
 impl Reader {
-    fn expression(&mut self, kind: &[u8], data: &[u8]) -> Result<(), ReadError> {
-        if !self.native.is_empty() {
-            self.native.push(',');
-        }
-        self.native.push_str(&name(kind));
-        // Running state would give the same rule a new identity at every read; of a quota, only its size (1) is none.
-        match kind {
-            b"counter" | b"last" => {}
-            b"quota" => self.print.extend_from_slice(first(data, 1)?.unwrap_or(&[])),
-            _ => self.print.extend_from_slice(data),
-        }
-        if self.step(kind, data)?.is_none() {
-            self.plain = false;
-        }
-        Ok(())
-    }
-
     /// Understands one expression; `None` when it is not of the shapes `iptables-nft` writes.
     fn step(&mut self, kind: &[u8], data: &[u8]) -> Result<Option<()>, ReadError> {
         let field = |wanted| first(data, wanted);
@@ -217,17 +223,15 @@ impl Reader {
         Some(())
     }
 
-    fn finish(mut self) -> Rule {
+    fn finish(mut self, list: &[u8]) -> Result<Rule, ReadError> {
         if self.plain {
             self.rule.parts.splice(0..0, self.head.into_iter().flatten());
         } else {
-            let mut text = String::with_capacity(self.native.len() + 16);
-            let _ = write!(text, "nft {}#{:08x}", self.native, text::fingerprint(&self.print));
             // Set matches stay recognisable: they are what chaos rules are made of.
             self.rule.parts.retain(|part| matches!(part, Part::Set(_)));
-            self.rule.parts.push(Part::Text(text));
+            self.rule.parts.push(Part::Text(identity(list)?));
         }
-        self.rule
+        Ok(self.rule)
     }
 }
 
