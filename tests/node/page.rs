@@ -97,7 +97,7 @@ fn a_person_is_told_what_could_not_be_read_and_what_would_show_it() {
         "Could not be read Source Error Remedy ipset",
         "permission denied add CAP_NET_ADMIN",
         "tbf rate 1 Mbit/s",
-        "shop/idle-0 partly unknown",
+        "not read in full Namespace Source Error Remedy shop/idle-0 ipset",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }

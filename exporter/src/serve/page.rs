@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::figures;
-use super::view::{self, Pod, Tally};
+use super::view::{self, Overview, Tally};
 use crate::node::limits::Limitation;
 use crate::scrape::{World, gather};
 use askama::Template;
@@ -23,8 +23,7 @@ struct Status<'a> {
     failure: Option<String>,
     tally: Tally,
     sources: Vec<SourceRow>,
-    pods: Vec<Pod>,
-    quiet: String,
+    overview: Overview,
     /// Nothing was found besides the host.
     empty: bool,
     limitations: &'a [Limitation],
@@ -66,8 +65,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
         failure: None,
         tally: Tally::default(),
         sources: sources.collect(),
-        pods: vec![],
-        quiet: String::new(),
+        overview: Overview::default(),
         empty: false,
         limitations: &[],
     };
@@ -78,11 +76,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
             status.runtime = &seen.sweep.runtime;
             status.tally = view::tally(&seen.sweep);
             status.empty = seen.sweep.namespaces.iter().all(|observed| observed.namespace.host);
-            let quiet;
-            (status.pods, quiet) = view::pods(seen);
-            if quiet > 0 {
-                status.quiet = figures::counted(quiet, "namespace");
-            }
+            status.overview = view::overview(seen);
             status.limitations = &seen.sweep.limitations;
         }
         Err(error) => status.failure = Some(error.to_string()),

@@ -1,7 +1,7 @@
 //! `chaoscope snapshot`: one sweep, printed as an aligned table for people or as JSON for scripts.
 
 use super::figures;
-use super::view::{self, Pod};
+use super::view::{self, Overview, Pod};
 use crate::config::{Snapshot, SnapshotOutput};
 use crate::node::sweep::{Fate, Observed, Sweep};
 use crate::node::sweeper::Sweeper;
@@ -58,14 +58,18 @@ fn only(sweep: &Sweep, namespace: &str, name: &str) -> anyhow::Result<Sweep> {
 
 /// The table for people.
 pub(super) fn table(seen: &Seen) -> String {
-    let (pods, quiet) = view::pods(seen);
+    let Overview { pods, partial, quiet } = view::overview(seen);
     let mut out = summary(&seen.sweep);
     for pod in &pods {
         out.push('\n');
         describe(pod, &mut out);
     }
+    if !partial.is_empty() {
+        let titles: Vec<_> = partial.iter().map(|pod| pod.title.as_str()).collect();
+        let _ = writeln!(out, "\n{} not read in full: {}", figures::counted(titles.len(), "namespace"), titles.join(", "));
+    }
     let unread = seen.sweep.namespaces.iter().any(|observed| !observed.namespace.host && observed.reading().is_none());
-    let _ = match (pods.is_empty() && !unread, quiet) {
+    let _ = match (pods.is_empty() && partial.is_empty() && !unread, quiet) {
         (true, 0) => writeln!(out, "\nNo pod network namespace was found."),
         (_, 0) => Ok(()),
         (_, quiet) => writeln!(out, "\n{} without anything of chaos.", figures::counted(quiet, "namespace")),
@@ -98,7 +102,6 @@ fn summary(sweep: &Sweep) -> String {
 
 fn describe(pod: &Pod, out: &mut String) {
     let state = if pod.effective { "CHAOS" } else { "leftovers" };
-    let state = if pod.errors.is_empty() || pod.effective { state } else { "partly unknown" };
     let _ = writeln!(out, "{}  [{state}]", pod.title);
     if !pod.about.is_empty() {
         let _ = writeln!(out, "  {}", pod.about);

@@ -79,23 +79,39 @@ pub(super) fn tally(sweep: &Sweep) -> Tally {
     out
 }
 
-/// The namespaces with something to show: chaos-like state, helpers, mounts or errors. The others are only counted.
-pub(super) fn pods(seen: &Seen) -> (Vec<Pod>, usize) {
-    let (sweep, survey) = (&seen.sweep, &seen.survey);
-    let (mut shown, mut quiet) = (Vec::new(), 0);
-    for (observed, findings) in sweep.namespaces.iter().zip(&survey.namespaces) {
-        match pod(sweep, observed, findings) {
-            Some(pod) => shown.push(pod),
-            // What was not read is not known to be quiet.
-            None => quiet += usize::from(observed.reading().is_some()),
-        }
-    }
-    shown.extend(homeless(sweep));
-    shown.sort_by_key(|pod| !pod.effective); // what is in force first; else in the sweep's order
-    (shown, quiet)
+/// What there is to show of the namespaces.
+#[derive(Default)]
+pub(super) struct Overview {
+    /// Those with chaos-like state, helpers or mounts; what is in force first.
+    pub(super) pods: Vec<Pod>,
+    /// Those with nothing to show but errors.
+    pub(super) partial: Vec<Pod>,
+    /// How many were read in full without anything of chaos. What was not read is not known to be quiet.
+    pub(super) quiet: usize,
 }
 
-fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
+/// Sorts the namespaces of a sweep by what there is to show.
+pub(super) fn overview(seen: &Seen) -> Overview {
+    let mut out = Overview::default();
+    for (observed, findings) in seen.sweep.namespaces.iter().zip(&seen.survey.namespaces) {
+        match pod(seen, observed, findings) {
+            Some(pod) if findings.is_empty() && pod.helpers.is_empty() && pod.mounts.is_empty() => out.partial.push(pod),
+            Some(pod) => out.pods.push(pod),
+            None => out.quiet += usize::from(observed.reading().is_some()),
+        }
+    }
+    out.pods.extend(homeless(seen));
+    out.pods.sort_by_key(|pod| !pod.effective); // else in the sweep's order
+    out
+}
+
+/// Whether a helper or mount tied to one of these pods changes anything now.
+fn acting(seen: &Seen, whose: impl Fn(&Option<chaoscope_model::Pod>) -> bool) -> bool {
+    seen.survey.others.iter().any(|(pod, finding)| whose(pod) && finding.effect == Effect::Effective)
+}
+
+fn pod(seen: &Seen, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
+    let sweep = &seen.sweep;
     let namespace = &observed.namespace;
     let owned = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && *pod == namespace.pod;
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| owned(pod)).map(|(_, helper)| helper_text(helper)).collect();
@@ -104,13 +120,12 @@ fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> 
     if findings.is_empty() && helpers.is_empty() && mounts.is_empty() && errors.is_empty() {
         return None;
     }
-    let acting = sweep.helpers.iter().any(|(pod, helper)| owned(pod) && helper.active);
     let reading = observed.reading();
     Some(Pod {
         title: namespace.title(),
         about: about(observed),
         took: if let Fate::Read(_, took) = observed.fate { duration(took) } else { String::new() },
-        effective: acting || !mounts.is_empty() || findings.iter().any(|finding| finding.effect == Effect::Effective),
+        effective: acting(seen, owned) || findings.iter().any(|finding| finding.effect == Effect::Effective),
         qdiscs: reading.and_then(|reading| reading.tc.as_ref().ok()).map_or_else(Vec::new, qdiscs),
         sets: reading.map_or_else(Vec::new, |reading| sets(reading.sets.as_deref().unwrap_or(&[]))),
         rules: reading.map_or_else(Vec::new, rules),
@@ -121,7 +136,8 @@ fn pod(sweep: &Sweep, observed: &Observed, findings: &[Finding]) -> Option<Pod> 
 }
 
 /// Helpers and mounts whose pod is not among the namespaces.
-fn homeless(sweep: &Sweep) -> Option<Pod> {
+fn homeless(seen: &Seen) -> Option<Pod> {
+    let sweep = &seen.sweep;
     let known =
         |pod: &Option<chaoscope_model::Pod>| pod.is_some() && sweep.namespaces.iter().any(|observed| observed.namespace.pod == *pod);
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
@@ -130,7 +146,7 @@ fn homeless(sweep: &Sweep) -> Option<Pod> {
         title: "outside of these namespaces".to_owned(),
         about: String::new(),
         took: String::new(),
-        effective: true,
+        effective: acting(seen, |pod| !known(pod)),
         qdiscs: vec![],
         sets: vec![],
         rules: vec![],
