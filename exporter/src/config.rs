@@ -4,6 +4,7 @@
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub struct Node {
     #[arg(long, value_enum, default_value_t = Upstream::On, env = "CHAOSCOPE_UPSTREAM_NAMES", help_heading = "Metrics")]
     pub upstream_names: Upstream,
     /// Expose this host's load, CPU, memory, disks and network too, under `node_exporter`'s names.
-    #[arg(long = "source.host", env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
+    #[arg(long = "source.host", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
     pub source_host: bool,
 }
 
@@ -134,7 +135,7 @@ pub struct Web {
 }
 
 /// Flags about reading, the same for every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct Look {
     /// Which container runtime to ask for names; without one, pods are known by uid only.
@@ -153,7 +154,7 @@ pub struct Look {
     #[arg(long = "path.netns", value_name = "DIR", default_value = "/run/netns", env = "CHAOSCOPE_PATH_NETNS")]
     pub path_netns: PathBuf,
     /// Read the host's own network namespace too (host-network pods live there).
-    #[arg(long = "host-network", env = "CHAOSCOPE_HOST_NETWORK")]
+    #[arg(long = "host-network", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_HOST_NETWORK")]
     pub host_network: bool,
     /// Threads that visit namespaces.
     #[arg(
@@ -173,8 +174,8 @@ pub struct Snapshot {
     #[command(flatten)]
     pub look: Look,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = SnapshotOutput::Table, env = "CHAOSCOPE_OUTPUT")]
-    pub output: SnapshotOutput,
+    #[arg(long, value_enum, default_value_t = Output::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: Output,
     /// Only this pod.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = pod)]
     pub pod: Option<(String, String)>,
@@ -186,12 +187,13 @@ pub struct Snapshot {
     pub timeout: Duration,
 }
 
-/// How `snapshot` prints.
+/// How a command prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SnapshotOutput {
-    /// An aligned table for people.
-    Table,
-    /// Everything, for scripts.
+pub enum Output {
+    /// For people.
+    #[value(alias = "table")]
+    Text,
+    /// One document, for scripts.
     Json,
 }
 
@@ -202,20 +204,14 @@ pub struct Check {
     #[command(flatten)]
     pub look: Look,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = CheckOutput::Text, env = "CHAOSCOPE_OUTPUT")]
-    pub output: CheckOutput,
+    #[arg(long, value_enum, default_value_t = Output::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: Output,
+    /// Leave the host's own network namespace out, which `check` looks at unlike the other commands.
+    #[arg(long = "skip-host-network", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_SKIP_HOST_NETWORK")]
+    pub skip_host_network: bool,
     /// How long it may take.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "CHAOSCOPE_TIMEOUT")]
     pub timeout: Duration,
-}
-
-/// How `check` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CheckOutput {
-    /// One line for each finding.
-    Text,
-    /// One document.
-    Json,
 }
 
 /// Flags about logging, the same for every command.

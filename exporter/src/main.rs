@@ -11,6 +11,7 @@ use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{self, check, snapshot};
 use clap::{CommandFactory as _, Parser as _};
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
@@ -24,19 +25,26 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     log(&arguments.log);
+    // A check that cannot even start could not tell; it must not look like one that found something.
+    let failed = if matches!(arguments.command, Command::Check(_)) { check::UNKNOWN } else { 1 };
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command, failed))); // tokio panics without any file to open
+    outcome.unwrap_or(ExitCode::from(failed))
+}
+
+fn run(command: Command, failed: u8) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("cannot start"), 1),
+        Err(error) => return fail(&anyhow::Error::new(error).context("cannot start"), failed),
     };
-    match arguments.command {
+    match command {
         Command::Node(node) => runtime.block_on(serve_node(*node)).unwrap_or_else(|(error, code)| fail(&error, code)),
         Command::Snapshot(flags) => {
             let sweeper = sweeper(&flags.look, flags.members);
             runtime.block_on(snapshot::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, 1))
         }
         Command::Check(flags) => {
-            let sweeper = sweeper(&flags.look, false);
-            runtime.block_on(check::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, check::UNKNOWN))
+            let look = Look { host_network: !flags.skip_host_network, ..flags.look.clone() };
+            runtime.block_on(check::run(&flags, &sweeper(&look, false))).unwrap_or_else(|error| fail(&error, failed))
         }
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed

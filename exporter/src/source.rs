@@ -21,7 +21,7 @@ pub trait Source: Send + Sync {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The deadline came first.
-    #[error("no answer before the scrape's deadline")]
+    #[error("no answer before the deadline")]
     Deadline,
     /// The source could not read at all.
     #[error("{0}")]

@@ -164,7 +164,7 @@ fn check_answers_with_its_exit_code() {
     let clean = lab.run(&["check"]);
     assert_eq!(
         (clean.status.code(), out(&clean).as_str()),
-        (Some(0), "clean: 0 namespaces read, nothing effective in them or on the host\n")
+        (Some(0), "clean: 1 namespace read, the host's own among them, nothing effective\n")
     );
 
     let web = lab.pod("shop", "web-0");
@@ -178,7 +178,7 @@ fn check_answers_with_its_exit_code() {
     assert!(lines[..3].iter().all(|line| line.starts_with("effective  shop/web-0  like chaos-mesh, owner unknown  ")));
     let objects: Vec<_> = lines[..3].iter().map(|line| line.find("tbf 1:").or_else(|| line.find("legacy ipv4"))).collect();
     assert!(objects.iter().all(|column| column.is_some() && *column == objects[0]), "{text}");
-    assert_eq!(lines[3], "effective chaos state is on this host (1 namespace read)");
+    assert_eq!(lines[3], "effective chaos state is on this host (2 namespaces read)");
 
     let document: Value = serde_json::from_slice(&lab.run(&["check", "--output=json"]).stdout).unwrap();
     assert_eq!((&document["answer"], &document["exit_code"]), (&"effective".into(), &1.into()));

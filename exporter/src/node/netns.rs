@@ -47,7 +47,12 @@ impl Traveller {
     /// Remembers the calling thread's own namespace. Call on the thread that will travel.
     pub fn new() -> Result<Self, ReadError> {
         let open = |path: &str, flags| {
-            fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| ReadError::of("open namespace", errno))
+            // Whatever the reason, it is our own place that is not there, not the one to visit: never `Gone`.
+            let failed = |errno| match ReadError::of("open own namespace", errno) {
+                ReadError::Gone { call, errno } => ReadError::Kernel { call, errno },
+                other => other,
+            };
+            fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(failed)
         };
         Ok(Self {
             home: open("/proc/thread-self/ns/net", OFlags::RDONLY)?,

@@ -3,7 +3,7 @@
 use super::figures::counted;
 use super::snapshot::print;
 use super::view::likeness;
-use crate::config::{Check, CheckOutput};
+use crate::config::{Check, Output};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::source::Source as _;
@@ -24,15 +24,37 @@ pub const UNKNOWN: u8 = 3;
 
 /// Sweeps, prints and answers. What is there counts more than what could not be seen.
 pub async fn run(flags: &Check, sweeper: &Sweeper) -> anyhow::Result<ExitCode> {
-    let sweep = sweeper.read(Duration::ZERO, Instant::now() + flags.timeout).await?;
+    let sweep = match sweeper.read(Duration::ZERO, Instant::now() + flags.timeout).await {
+        Ok(sweep) => sweep,
+        Err(error) => return nothing(flags.output, &error),
+    };
     let survey = Survey::of(&sweep);
     let found: Vec<_> = survey.all(&sweep).collect();
     let code = answer(&found, &sweep);
     print(&match flags.output {
-        CheckOutput::Text => text(&found, &sweep, code),
-        CheckOutput::Json => format!("{:#}\n", document(&found, &sweep, code)),
+        Output::Text => text(&found, &sweep, code),
+        Output::Json => format!("{:#}\n", document(&found, &sweep, code)),
     })?;
     Ok(ExitCode::from(code))
+}
+
+/// The answer when not even a part could be read.
+fn nothing(output: Output, error: &crate::source::Error) -> anyhow::Result<ExitCode> {
+    let remedy = "give it more time with --timeout";
+    print(&match output {
+        Output::Text => format!("could not tell: {error}: {remedy}\n"),
+        Output::Json => {
+            let limitation = json!({"what": error.to_string(), "remedy": remedy, "blinds": true});
+            let document = json!({"answer": word(UNKNOWN), "exit_code": UNKNOWN, "findings": [], "limitations": [limitation]});
+            format!("{document:#}\n")
+        }
+    })?;
+    Ok(ExitCode::from(UNKNOWN))
+}
+
+/// Whether the host's own namespace was among those read.
+fn host_read(sweep: &Sweep) -> bool {
+    sweep.namespaces.iter().any(|observed| observed.namespace.host && observed.reading().is_some())
 }
 
 fn answer(found: &[(String, &Finding)], sweep: &Sweep) -> u8 {
@@ -71,7 +93,8 @@ fn text(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> String {
     let read = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
     let read = counted(read, "namespace");
     let _ = match code {
-        CLEAN => writeln!(out, "clean: {read} read, nothing effective in them or on the host"),
+        CLEAN if host_read(sweep) => writeln!(out, "clean: {read} read, the host's own among them, nothing effective"),
+        CLEAN => writeln!(out, "clean: {read} read, nothing effective; the host's own was left out"),
         EFFECTIVE => writeln!(out, "effective chaos state is on this host ({read} read)"),
         _ => writeln!(out, "could not tell: something could not be read"),
     };
@@ -85,5 +108,6 @@ fn document(found: &[(String, &Finding)], sweep: &Sweep, code: u8) -> serde_json
             json!({"target": target, "effect": finding.effect, "what": finding.what, "object": finding.object, "tool": finding.tool, "owner": "unknown"})
         })
         .collect();
-    json!({"answer": word(code), "exit_code": code, "findings": found, "limitations": sweep.limitations})
+    let (host, limitations) = (host_read(sweep), &sweep.limitations);
+    json!({"answer": word(code), "exit_code": code, "host_network_read": host, "findings": found, "limitations": limitations})
 }

@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::view::{self, Overview, Pod};
-use crate::config::{Snapshot, SnapshotOutput};
+use crate::config::{Output, Snapshot};
 use crate::node::sweep::{Fate, Observed, Sweep};
 use crate::node::sweeper::Sweeper;
 use crate::scrape::Seen;
@@ -25,8 +25,8 @@ pub async fn run(flags: &Snapshot, sweeper: &Sweeper) -> anyhow::Result<ExitCode
     }
     let seen = Seen { survey: Survey::of(&sweep), sweep };
     let text = match flags.output {
-        SnapshotOutput::Table => table(&seen),
-        SnapshotOutput::Json => format!("{:#}\n", document(&seen)),
+        Output::Text => table(&seen),
+        Output::Json => format!("{:#}\n", document(&seen)),
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
