@@ -31,7 +31,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["node", "--runtime.endpoint=tcp://1.2.3.4:5"], "--runtime.endpoint"),
         (&["node", "--sweep.threads=0"], "0 is not in 1..=64"),
         (&["snapshot", "--pod=web-0"], "write NAMESPACE/NAME"),
-        (&["snapshot", "--output=yaml"], "[possible values: table, json]"),
+        (&["snapshot", "--output=yaml"], "[possible values: text, json]"),
         (&["check", "--timeout=-1s"], "a duration cannot be negative"),
         (&["check", "extra"], "unexpected argument 'extra'"),
         (&["completion"], "<SHELL>"),

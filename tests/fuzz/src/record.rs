@@ -1,6 +1,6 @@
 //! Seeds from a real kernel: the answers it gives about the network namespace this thread is in, as each target takes them.
 
-use chaoscope::node::iptables::{Family, legacy};
+use chaoscope::node::iptables::{self, legacy};
 use chaoscope::node::netlink::{Buffer, Family, Request, Socket};
 use chaoscope::node::netns::Traveller;
 use std::fs;
@@ -34,7 +34,7 @@ pub fn record(folder: &Path) {
     save(folder, "nft", &[&length[..], &chains, &rules].concat());
     let traveller = Traveller::new().expect("own namespace");
     for dump in legacy::dumps(&traveller).expect("legacy") {
-        let target = if dump.family == Family::Ipv4 { "legacy_v4" } else { "legacy_v6" };
+        let target = if dump.family == iptables::Family::Ipv4 { "legacy_v4" } else { "legacy_v6" };
         save(folder, target, &[&dump.info[..], &dump.entries].concat());
     }
 }
