@@ -210,6 +210,41 @@ fn check_answers_with_its_exit_code() {
     refused(&lab.run(&["check", "--no"]), 2, "'--no'");
 }
 
+/// What Krkn leaves of an ingress fault whose tree went first. Another redirect beside it is nobody's.
+#[test]
+#[ignore = "needs root and iproute2 with ifb and u32 in the kernel: run by make test"]
+fn a_redirect_of_ingress_to_an_ifb_is_found() {
+    let mut lab = Lab::start();
+    let web = lab.pod("shop", "web-0");
+    lab.inside(
+        web,
+        "ip link add bwp0 type ifb; ip link add ifb0 type ifb; ip link add eth7 type dummy
+         tc qdisc add dev eth7 ingress
+         tc filter add dev eth7 parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev bwp0",
+    );
+    assert_eq!(lab.run(&["check"]).status.code(), Some(0), "{}", out(&lab.run(&["check"])));
+
+    lab.inside(
+        web,
+        "tc qdisc add dev lo ingress
+         tc filter add dev lo parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev ifb0",
+    );
+    let check = lab.run(&["check"]);
+    let text = out(&check);
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    let wanted = "effective  shop/web-0  like krkn, owner unknown  filter  u32 dev lo parent ffff: redirect to ifb0\n";
+    assert!(text.starts_with(wanted) && text.lines().count() == 2, "{text}");
+    let table = out(&lab.run(&["snapshot", "--pod=shop/web-0"]));
+    let rows: Vec<_> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert!(rows.contains(&"filter lo ffff: u32 redirect to ifb0 krkn".to_owned()), "{table}");
+    assert!(rows.contains(&"filter eth7 ffff: u32 redirect to bwp0".to_owned()), "{table}");
+    let page = lab.serve(&[]).get("/").text();
+    assert!(page.contains("chaos in force") && page.contains(">u32 redirect to ifb0</td>"), "{page}");
+
+    lab.inside(web, "tc qdisc del dev lo ingress");
+    assert_eq!(lab.run(&["check"]).status.code(), Some(0), "{}", out(&lab.run(&["check"])));
+}
+
 #[test]
 #[ignore = "needs root, ipset and iptables: run by make test"]
 fn a_snapshot_is_an_aligned_table() {
