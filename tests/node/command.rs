@@ -1,5 +1,6 @@
 //! The command line as a person, a script and a pipeline meet it: what is printed where, and every exit code.
 
+use crate::kit::process::finish;
 use crate::lab::{Lab, PARTITION, RECOVERY};
 use crate::program::{CHAOSCOPE, Program, blind, command, err, out, run};
 use crate::text::values;
@@ -210,6 +211,41 @@ fn check_answers_with_its_exit_code() {
     refused(&lab.run(&["check", "--no"]), 2, "'--no'");
 }
 
+/// What Krkn leaves of an ingress fault whose tree went first. Another redirect beside it is nobody's.
+#[test]
+#[ignore = "needs root and iproute2 with ifb and u32 in the kernel: run by make test"]
+fn a_redirect_of_ingress_to_an_ifb_is_found() {
+    let mut lab = Lab::start();
+    let web = lab.pod("shop", "web-0");
+    lab.inside(
+        web,
+        "ip link add bwp0 type ifb; ip link add ifb0 type ifb; ip link add eth7 type dummy
+         tc qdisc add dev eth7 ingress
+         tc filter add dev eth7 parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev bwp0",
+    );
+    assert_eq!(lab.run(&["check"]).status.code(), Some(0), "{}", out(&lab.run(&["check"])));
+
+    lab.inside(
+        web,
+        "tc qdisc add dev lo ingress
+         tc filter add dev lo parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev ifb0",
+    );
+    let check = lab.run(&["check"]);
+    let text = out(&check);
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    let wanted = "effective  shop/web-0  like krkn, owner unknown  filter  u32 dev lo parent ffff: redirect to ifb0\n";
+    assert!(text.starts_with(wanted) && text.lines().count() == 2, "{text}");
+    let table = out(&lab.run(&["snapshot", "--pod=shop/web-0"]));
+    let rows: Vec<_> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert!(rows.contains(&"filter lo ffff: u32 redirect to ifb0 krkn".to_owned()), "{table}");
+    assert!(rows.contains(&"filter eth7 ffff: u32 redirect to bwp0".to_owned()), "{table}");
+    let page = lab.serve(&[]).get("/").text();
+    assert!(page.contains("chaos in force") && page.contains(">u32 redirect to ifb0</td>"), "{page}");
+
+    lab.inside(web, "tc qdisc del dev lo ingress");
+    assert_eq!(lab.run(&["check"]).status.code(), Some(0), "{}", out(&lab.run(&["check"])));
+}
+
 #[test]
 #[ignore = "needs root, ipset and iptables: run by make test"]
 fn a_snapshot_is_an_aligned_table() {
@@ -289,4 +325,34 @@ fn a_first_look_needs_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains("container runtime: none: pods are known by uid only"), "{}", out(&output));
     assert!(fs::exists(CHAOSCOPE).unwrap());
+}
+
+/// What Krkn does to a node is in the host's own namespace. A tbf there is CNI's.
+#[test]
+#[ignore = "needs root, ipset and iptables: run by make test"]
+fn check_looks_at_the_host_itself() {
+    let mut lab = Lab::start();
+    let host = lab.host_process();
+    lab.inside(host, "tc qdisc add dev lo root handle 1: tbf rate 100mbit burst 32kb latency 50ms");
+    assert_eq!(lab.run(&["check"]).status.code(), Some(0));
+    lab.inside(host, "iptables-legacy -A INPUT -s 203.0.113.1 -m state --state NEW,RELATED,ESTABLISHED -j DROP");
+    let found = lab.run(&["check"]);
+    assert_eq!(found.status.code(), Some(1), "{}", out(&found));
+    assert!(out(&found).contains("like krkn"), "{}", out(&found));
+    let without = lab.run(&["check", "--skip-host-network"]);
+    let text = "clean: 0 namespaces read, nothing effective; the host's own was left out\n";
+    assert_eq!((without.status.code(), out(&without).as_str()), (Some(0), text));
+}
+
+/// A check that cannot start must not look like one that found something.
+#[test]
+fn check_without_files_or_time_could_not_tell() {
+    for limit in ["7", "8"] {
+        let script = format!("ulimit -n {limit}; exec \"$0\" check --runtime=none");
+        let output = finish(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_chaoscope")]));
+        assert_eq!(output.status.code(), Some(3), "{limit}: {}", err(&output));
+    }
+    let late = finish(Command::new(env!("CARGO_BIN_EXE_chaoscope")).args(["check", "--runtime=none", "--timeout=0s", "--output=json"]));
+    let document: Value = serde_json::from_slice(&late.stdout).unwrap();
+    assert_eq!((late.status.code(), &document["answer"]), (Some(3), &"unknown".into()));
 }

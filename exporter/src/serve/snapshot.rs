@@ -111,6 +111,9 @@ fn describe(pod: &Pod, out: &mut String) {
     for qdisc in &pod.qdiscs {
         table.add_row([" qdisc", &format!("{} {}", qdisc.device, qdisc.place), &qdisc.parameters, &qdisc.counters, &qdisc.tool]);
     }
+    for filter in &pod.filters {
+        table.add_row([" filter", &format!("{} {}", filter.device, filter.place), &filter.action, "", filter.tool]);
+    }
     for rule in &pod.rules {
         let kind = if rule.active { " rule" } else { " rule (inactive)" };
         table.add_row([kind, &rule.place, &rule.rule, &rule.counters, ""]);

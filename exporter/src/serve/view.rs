@@ -5,11 +5,12 @@
 use super::figures::{bytes, duration, percent, rate};
 use crate::node::mounts::ResolvConf;
 use crate::node::sweep::{Fate, Files, Observed, Skip, Sweep};
+use crate::node::tc::filter::Filter;
 use crate::node::tc::options::{Netem, Options};
 use crate::node::tc::{Qdisc, Tc};
 use crate::scrape::Seen;
 use crate::tools;
-use crate::verdict::{Finding, is_chaos_rule, qdisc_tool};
+use crate::verdict::{Finding, filter_tool, is_chaos_rule, qdisc_tool};
 use chaoscope_model::{Effect, Tool};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub(super) struct Pod {
     pub(super) took: String,
     pub(super) effective: bool,
     pub(super) qdiscs: Vec<QdiscRow>,
+    pub(super) filters: Vec<FilterRow>,
     pub(super) sets: Vec<SetRow>,
     pub(super) rules: Vec<RuleRow>,
     pub(super) helpers: Vec<String>,
@@ -34,6 +36,15 @@ pub(super) struct QdiscRow {
     pub(super) parameters: String,
     pub(super) counters: String,
     pub(super) tool: String,
+}
+
+/// A redirect, which has no counters of its own.
+pub(super) struct FilterRow {
+    pub(super) device: String,
+    pub(super) place: String,
+    /// What it does with the traffic it matches.
+    pub(super) action: String,
+    pub(super) tool: &'static str,
 }
 
 pub(super) struct SetRow {
@@ -127,6 +138,7 @@ fn pod(seen: &Seen, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
         took: if let Fate::Read(_, took) = observed.fate { duration(took) } else { String::new() },
         effective: acting(seen, owned) || findings.iter().any(|finding| finding.effect == Effect::Effective),
         qdiscs: reading.and_then(|reading| reading.tc.as_ref().ok()).map_or_else(Vec::new, qdiscs),
+        filters: reading.and_then(|reading| reading.tc.as_ref().ok()).map_or_else(Vec::new, filters),
         sets: reading.map_or_else(Vec::new, |reading| sets(reading.sets.as_deref().unwrap_or(&[]))),
         rules: reading.map_or_else(Vec::new, rules),
         helpers,
@@ -148,6 +160,7 @@ fn homeless(seen: &Seen) -> Option<Pod> {
         took: String::new(),
         effective: acting(seen, |pod| !known(pod)),
         qdiscs: vec![],
+        filters: vec![],
         sets: vec![],
         rules: vec![],
         helpers,
@@ -219,6 +232,20 @@ fn qdiscs(tc: &Tc) -> Vec<QdiscRow> {
         tool: qdisc_tool(qdisc).map_or("", likeness).to_owned(),
     };
     configured.map(row).collect()
+}
+
+/// Filters that redirect; those that only sort traffic into classes show by the qdiscs they sort into.
+fn filters(tc: &Tc) -> Vec<FilterRow> {
+    let row = |filter: &Filter| FilterRow {
+        device: filter.device.clone(),
+        place: filter.parent.to_string(),
+        action: match filter.redirect.as_str() {
+            "" => format!("{} redirect to a device that is gone", filter.kind),
+            device => format!("{} redirect to {device}", filter.kind),
+        },
+        tool: filter_tool(filter).map_or("", likeness),
+    };
+    tc.filters.iter().filter(|filter| filter.redirect_index.is_some()).map(row).collect()
 }
 
 /// Whose something looks like, in words.

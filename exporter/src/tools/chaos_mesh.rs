@@ -6,7 +6,7 @@ use super::{Known, QdiscShape};
 use chaoscope_model::Tool;
 
 /// What Chaos Mesh is recognised by.
-pub const KNOWN: Known = Known { tool: Tool::ChaosMesh, chain, set, rule: |_, _| false, qdisc };
+pub const KNOWN: Known = Known { tool: Tool::ChaosMesh, chain, set, rule: |_, _| false, qdisc, filter: |_| false };
 
 /// Chains every sync makes, whatever the fault; empty when nothing is injected.
 pub const HOOK_CHAINS: [&str; 2] = ["CHAOS-INPUT", "CHAOS-OUTPUT"];

@@ -21,6 +21,8 @@ pub struct Known {
     pub rule: fn(chain: &str, rule: &str) -> bool,
     /// Whether a qdisc looks like its own.
     pub qdisc: fn(&QdiscShape<'_>) -> bool,
+    /// Whether a tc filter looks like its own.
+    pub filter: fn(&FilterShape<'_>) -> bool,
 }
 
 /// What tells whose a qdisc may be.
@@ -31,6 +33,14 @@ pub struct QdiscShape<'a> {
     pub major: u16,
     /// Bands and priority map of a `prio`.
     pub prio: Option<(u32, &'a [u8; 16])>,
+}
+
+/// What tells whose a tc filter may be.
+pub struct FilterShape<'a> {
+    /// Whether it is on the hook of an `ingress` qdisc.
+    pub ingress: bool,
+    /// Device it redirects to; empty when to none, or when that one is gone.
+    pub redirect: &'a str,
 }
 
 /// Every tool known.
@@ -58,4 +68,9 @@ pub fn rule(chain: &str, rule: &str) -> Option<Tool> {
 /// Whose qdisc this looks like. Two tools may build the same tree; the first that fits is named.
 pub fn qdisc(shape: &QdiscShape<'_>) -> Option<Tool> {
     tool(|known| (known.qdisc)(shape))
+}
+
+/// Whose tc filter this looks like.
+pub fn filter(shape: &FilterShape<'_>) -> Option<Tool> {
+    tool(|known| (known.filter)(shape))
 }

@@ -6,9 +6,10 @@
 use crate::node::iptables::{Chain, Rule, Table, Verdict};
 use crate::node::mounts::ResolvConf;
 use crate::node::sweep::{Observed, Sweep};
-use crate::node::tc::Qdisc;
+use crate::node::tc::filter::Filter;
 use crate::node::tc::options::Options;
-use crate::tools::{self, QdiscShape};
+use crate::node::tc::{Handle, Qdisc, Tc};
+use crate::tools::{self, FilterShape, QdiscShape};
 use chaoscope_model::{Effect, Pod, Tool};
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use serde::Serialize;
 pub struct Finding {
     /// Whether it changes anything now.
     pub effect: Effect,
-    /// `qdisc`, `rule`, `chain`, `set`, `helper` or `mount`.
+    /// `qdisc`, `filter`, `rule`, `chain`, `set`, `helper` or `mount`.
     pub what: &'static str,
     /// Which one, as a person would look for it.
     pub object: String,
@@ -56,11 +57,8 @@ impl Survey {
 fn of_namespace(observed: &Observed) -> Vec<Finding> {
     let Some(reading) = observed.reading() else { return Vec::new() };
     let mut out = Vec::new();
-    for qdisc in reading.tc.as_ref().map_or(&[][..], |tc| &tc.qdiscs) {
-        if let Some(tool) = qdisc_tool(qdisc) {
-            let object = format!("{} {} dev {} parent {}", qdisc.kind, qdisc.handle, qdisc.device, qdisc.parent);
-            out.push(Finding { effect: Effect::Effective, what: "qdisc", object, tool });
-        }
+    if let Ok(tc) = &reading.tc {
+        in_tc(tc, observed.namespace.host, &mut out);
     }
     for table in reading.tables() {
         for chain in &table.chains {
@@ -76,6 +74,27 @@ fn of_namespace(observed: &Observed) -> Vec<Finding> {
         }
     }
     out
+}
+
+/// On the host's own devices a tbf is nothing: CNI's bandwidth plugin puts one on the host's end of a pod's device.
+fn in_tc(tc: &Tc, host: bool, out: &mut Vec<Finding>) {
+    let mut found = |what, object, tool| out.push(Finding { effect: Effect::Effective, what, object, tool });
+    for qdisc in tc.qdiscs.iter().filter(|qdisc| !(host && qdisc.kind == "tbf")) {
+        if let Some(tool) = qdisc_tool(qdisc) {
+            found("qdisc", format!("{} {} dev {} parent {}", qdisc.kind, qdisc.handle, qdisc.device, qdisc.parent), tool);
+        }
+    }
+    for filter in &tc.filters {
+        if let Some(tool) = filter_tool(filter) {
+            let Filter { kind, device, parent, redirect, .. } = filter;
+            found("filter", format!("{kind} dev {device} parent {parent} redirect to {redirect}"), tool);
+        }
+    }
+}
+
+/// Whose filter this looks like, if it is chaos-like at all.
+pub fn filter_tool(filter: &Filter) -> Option<Tool> {
+    tools::filter(&FilterShape { ingress: filter.parent == Handle::INGRESS_FILTERS, redirect: &filter.redirect })
 }
 
 /// Whose qdisc this looks like, if it is chaos-like at all: netem and tbf always are.
@@ -145,4 +164,31 @@ fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(parent: Handle, redirect: &str) -> Filter {
+        Filter {
+            device: "eth0".into(),
+            kind: "matchall".into(),
+            parent,
+            priority: 1,
+            actions: vec!["mirred".into()],
+            redirect: redirect.into(),
+            redirect_index: Some(9),
+        }
+    }
+
+    #[test]
+    fn a_redirect_of_ingress_to_an_ifb_is_effective() {
+        let clsact = Handle(0xffff_fff2);
+        let filters = vec![filter(Handle::INGRESS_FILTERS, "ifb0"), filter(clsact, "ifb0"), filter(Handle::INGRESS_FILTERS, "")];
+        let mut found = Vec::new();
+        in_tc(&Tc { filters, ..Tc::default() }, false, &mut found);
+        let object = "matchall dev eth0 parent ffff: redirect to ifb0".to_owned();
+        assert_eq!(found, [Finding { effect: Effect::Effective, what: "filter", object, tool: Tool::Krkn }]);
+    }
 }

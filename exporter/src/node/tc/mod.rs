@@ -55,6 +55,8 @@ impl Handle {
     pub const ROOT: Self = Self(0xffff_ffff);
     /// `TC_H_INGRESS`, also the parent of clsact.
     pub const INGRESS: Self = Self(0xffff_fff1);
+    /// An `ingress` qdisc, which has the same handle everywhere; parent of its filters.
+    pub const INGRESS_FILTERS: Self = Self(0xffff_0000);
 
     /// The major number.
     pub const fn major(self) -> u16 {

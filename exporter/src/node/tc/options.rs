@@ -142,7 +142,7 @@ impl Options {
         // clsact keeps its filters under TC_H_MIN_INGRESS (fff2) and TC_H_MIN_EGRESS (fff3).
         let parents = match self {
             Self::Htb { .. } | Self::Prio(_) => [Some(handle), None],
-            Self::Ingress => [Some(Handle(0xffff_0000)), None],
+            Self::Ingress => [Some(Handle::INGRESS_FILTERS), None],
             Self::Clsact => [Some(Handle(0xffff_fff2)), Some(Handle(0xffff_fff3))],
             _ => [None, None],
         };
