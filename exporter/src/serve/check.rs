@@ -38,7 +38,7 @@ pub async fn run(flags: &Check, sweeper: &Sweeper) -> anyhow::Result<ExitCode> {
 fn answer(found: &[(String, &Finding)], sweep: &Sweep) -> u8 {
     match found.iter().any(|(_, finding)| finding.effect == Effect::Effective) {
         true => EFFECTIVE,
-        false if sweep.limitations.iter().any(|limitation| limitation.blinds) => UNKNOWN,
+        false if sweep.is_blind() => UNKNOWN,
         false => CLEAN,
     }
 }
