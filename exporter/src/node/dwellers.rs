@@ -5,7 +5,7 @@
 
 use super::containers::Container;
 use super::processes::{Process, ProcessTable};
-use super::sweep::Sweep;
+use super::sweep::Observed;
 use chaoscope_model::Pod;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub struct Dweller {
 
 /// The runtime's containers first, then those that only control groups tell of, sandboxes among them: nothing certain sets those apart.
 pub fn dwellers(
-    sweep: &Sweep,
+    namespaces: &[Observed],
     containers: &[Container],
     table: Option<&ProcessTable>,
     named: &dyn Fn(&str) -> Option<Pod>,
@@ -32,7 +32,7 @@ pub fn dwellers(
         containers.iter().map(|container| Dweller { pod: pod(&container.pod), container: container.name.clone(), pid: container.pid });
     let known: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
     let untold = first_processes(table).into_iter().filter(|(id, _)| !known.contains(id)).map(|(id, process)| Dweller {
-        pod: owner(sweep, process, named),
+        pod: owner(namespaces, process, named),
         container: id.to_owned(),
         pid: process.pid,
     });
@@ -53,10 +53,42 @@ fn first_processes(table: Option<&ProcessTable>) -> BTreeMap<&str, &Process> {
 }
 
 /// By the pod's uid, with the name a runtime once gave it; without a uid, whose network namespace it is.
-fn owner(sweep: &Sweep, process: &Process, named: &dyn Fn(&str) -> Option<Pod>) -> Option<Pod> {
+fn owner(namespaces: &[Observed], process: &Process, named: &dyn Fn(&str) -> Option<Pod>) -> Option<Pod> {
     if let Some(uid) = &process.cgroup.pod_uid {
         return named(uid).or_else(|| Some(Pod { uid: uid.clone(), ..Pod::default() }));
     }
-    let mut namespaces = sweep.namespaces.iter().map(|observed| &observed.namespace);
+    let mut namespaces = namespaces.iter().map(|observed| &observed.namespace);
     namespaces.find(|namespace| process.netns == Some(namespace.place.id))?.pod.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::processes::Cgroup;
+    use super::*;
+
+    fn process(pid: u32, start_ticks: u64, pod: Option<&str>, container: Option<&str>) -> Process {
+        let cgroup = Cgroup { pod_uid: pod.map(Into::into), container_id: container.map(Into::into) };
+        Process { pid, start_ticks, ppid: 1, comm: "app".into(), netns: None, pidns: None, mntns: None, cgroup, argv: vec![] }
+    }
+
+    #[test]
+    fn every_container_is_looked_at_once_by_its_oldest_process() {
+        let web = Pod { namespace: "shop".into(), name: "web-0".into(), uid: "u1".into() };
+        let listed = [Container { id: "a".into(), name: "web".into(), pod: web.clone(), pid: 10 }];
+        let processes = vec![
+            process(1, 1, None, None),
+            process(5, 90, Some("u2"), Some("c")),
+            process(10, 20, Some("u1"), Some("a")),
+            process(11, 30, Some("u1"), Some("b")),
+            process(12, 40, Some("u2"), Some("c")),
+            process(13, 50, None, Some("d")),
+        ];
+        let table = ProcessTable { processes, ..ProcessTable::default() };
+        let named = |uid: &str| (uid == "u1").then(|| web.clone());
+        let found = dwellers(&[], &listed, Some(&table), &named);
+        let nameless = Pod { uid: "u2".into(), ..Pod::default() };
+        let wanted = [(Some(&web), "web", 10), (Some(&web), "b", 11), (Some(&nameless), "c", 12), (None, "d", 13)];
+        let found: Vec<_> = found.iter().map(|it| (it.pod.as_ref(), it.container.as_str(), it.pid)).collect();
+        assert_eq!(found, wanted);
+    }
 }

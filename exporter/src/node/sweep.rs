@@ -58,7 +58,7 @@ pub struct Part {
     pub source: &'static str,
     /// How long it took.
     pub took: Duration,
-    /// Why it gave nothing.
+    /// Why it gave nothing, or too little to rely on.
     pub failure: Option<String>,
 }
 

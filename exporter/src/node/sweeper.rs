@@ -125,7 +125,7 @@ impl Work {
         let found = namespaces::group(sources);
         self.visit(&mut sweep, found, until);
         let begin = Instant::now();
-        let dwellers = dwellers(&sweep, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
+        let dwellers = dwellers(&sweep.namespaces, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
         sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
         sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
         let helpers = table.map_or_else(Vec::new, |table| table.helpers());
@@ -194,7 +194,7 @@ impl Sweep {
             }
             Err(error) => (None, Some(limits::runtime(&error))),
         };
-        let failure = error.as_ref().map(|limitation| limitation.what.clone()).filter(|_| roster.is_none());
+        let failure = error.as_ref().filter(|limitation| roster.is_none() || limitation.blinds).map(|limitation| limitation.what.clone());
         self.parts.push(Part { source: "runtime", took, failure });
         self.limitations.extend(error);
         roster
