@@ -75,6 +75,12 @@ impl Procfs {
         fs::write(entry.join("stat"), format!("{pid} (app) S 1 0 0 0 0 4194560 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} {zeros}\n")).unwrap();
     }
 
+    /// A volume of the process with toda mounted over it.
+    fn toda(&self, pid: u32) {
+        let lines = "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 / /data rw - fuse toda rw\n";
+        fs::write(self.0.path().join(pid.to_string()).join("mountinfo"), lines).unwrap();
+    }
+
     fn path(&self) -> String {
         format!("--path.procfs={}", self.0.path().display())
     }
@@ -257,6 +263,53 @@ async fn a_runtime_may_be_absent_die_hang_and_come_back() {
     assert!(page.success("runtime"), "{page:?}");
     assert_eq!(page.value(rate, &[("pod", "web-0")]), 125_000.0);
     assert_eq!(page.value(rate, &[("pod", "db-0")]), 250_000.0);
+}
+
+/// A container that the runtime tells no process of, or does not list at all, has files all the same, also on the host's network.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root and namespaces: run by make test"]
+async fn files_are_looked_at_whatever_the_runtime_leaves_out() {
+    let procfs = Procfs::new();
+    let container = |number, pod: &str| Declared { number, pod: pod.into(), pid: 4710 + number };
+    let [whole, broken, unlisted] = [container(1, "whole-0"), container(2, "broken-0"), container(3, "unlisted-0")];
+    for container in [&whole, &broken, &unlisted] {
+        procfs.put(container.pid, 100, &group_of(container), Path::new("/proc/self/ns/net"));
+        procfs.toda(container.pid);
+        // What joined the container later, and has no such mount.
+        procfs.put(container.pid - 1000, 200, &group_of(container), Path::new("/proc/self/ns/net"));
+    }
+    let lost = container(4, "lost-0");
+    let roster: Roster = Arc::new(Mutex::new(vec![whole, broken.clone()]));
+    let (socket, listed) = (procfs.0.path().join("cri.sock"), Arc::clone(&roster));
+    let silent = [broken.id(), lost.id()];
+    let _runtime = Scripted::start(&socket, move |asked, message| {
+        let about = |id: &String| message.windows(id.len()).any(|part| part == id.as_bytes());
+        match asked {
+            "ContainerStatus" if silent.iter().any(about) => Reply::Status(13, "no status today".into()),
+            _ => answer(&listed.lock().unwrap(), asked, message),
+        }
+    });
+    let endpoint = format!("--runtime.endpoint=unix://{}", socket.display());
+    let words = ["--runtime=cri", &endpoint, ALONE[1], &procfs.path()];
+    let node = start(&words);
+    let page = node.scrape();
+    let toda = |labels: &[(&str, &str)]| page.values("chaoscope_fault_mounts", &[&[("kind", "toda")], labels].concat());
+    assert_eq!(toda(&[("namespace", "shop"), ("pod", "whole-0")]), [1.0]);
+    assert_eq!(toda(&[("namespace", "shop"), ("pod", "broken-0")]), [1.0]);
+    assert_eq!(toda(&[("netns", &unlisted.uid())]), [1.0], "known by uid: {page:?}");
+    assert_eq!(toda(&[]).len(), 3, "each once");
+    assert_eq!(page.value("chaoscope_limitations", &[("blinds", "true")]), 0.0, "only names are missing");
+    assert!(page.success("runtime"), "{page:?}");
+    let status = node.get("/", "").1;
+    assert!(status.contains("names of pods may be missing") && status.contains("no status today"), "{status}");
+
+    // A container that nobody shows a process of.
+    roster.lock().unwrap().push(lost);
+    let page = node.scrape();
+    assert_eq!(page.value("chaoscope_limitations", &[("blinds", "true")]), 1.0, "{page:?}");
+    assert!(page.success("processes") && !page.success("runtime"), "{page:?}");
+    let status = node.get("/", "").1;
+    assert!(status.contains("no process known of 1 container: ") && status.contains("no status today"), "{status}");
 }
 
 // ---- too much, too little ----

@@ -199,7 +199,20 @@ fn assert_page_is_all(node: &Program) {
     assert_eq!(page.value("chaoscope_fault_mounts", &with(&[("kind", "resolv_conf")])), 1.0);
     assert_eq!(page.errors(), Vec::<&str>::new());
     assert!(page.success("runtime") && page.success("namespaces") && page.success("processes"));
+    assert_eq!(blinding(&page), 0.0, "{page:?}");
     own_figures_are_right(&page, node);
+}
+
+/// How many things chaos may hide behind.
+fn blinding(page: &program::Page) -> f64 {
+    page.value("chaoscope_limitations", &[("blinds", "true")])
+}
+
+/// A page that shows nothing of the pod says that it could not.
+fn assert_page_is_no_clean_one(page: &program::Page, limitations: f64) {
+    assert_eq!(blinding(page), limitations, "{page:?}");
+    assert!(!page.success("processes"), "{page:?}");
+    assert!(page.value("chaoscope_netns_read_errors", &[("source", "namespace"), ("reason", "permission")]) >= 1.0, "{page:?}");
 }
 
 /// `process_*` must be about the program itself, whatever /proc lets it see of itself.
@@ -351,6 +364,7 @@ async fn without_sys_ptrace_namespaces_of_others_are_not_known() {
     assert!(said.check.1.ends_with("could not tell: something could not be read\n"), "{}", said.check.1);
     assert_eq!(said.metrics.values("chaoscope_tbf_rate_bytes_per_second", &[]).len(), 0);
     assert_eq!(limitations(&said.document).len(), 1, "{:#}", said.document["limitations"]);
+    assert_page_is_no_clean_one(&said.metrics, 1.0);
 }
 
 /// Another user needs root's group for one file; without it, legacy rules are unknown and nothing else is.
@@ -381,7 +395,8 @@ async fn an_ordinary_user_is_served_and_told_what_is_missing() {
     said.says_once("namespaces and mounts of processes of other users cannot be seen", "add CAP_SYS_PTRACE");
     assert_eq!(limitations(&said.document).len(), 3, "{:#}", said.document["limitations"]);
     assert_eq!(said.check.0, 3, "{}", said.check.1);
-    assert!(said.metrics.success("processes") && said.metrics.success("runtime"), "{:?}", said.metrics);
+    assert!(said.metrics.success("runtime"), "{:?}", said.metrics);
+    assert_page_is_no_clean_one(&said.metrics, 3.0);
     assert_eq!(said.metrics.values("process_resident_memory_bytes", &[]).len(), 1);
 }
 
@@ -416,6 +431,8 @@ async fn a_proc_that_hides_processes_is_noticed() {
     assert!(self::pod(&said.document).is_none());
     assert_eq!(said.check.0, 3, "{}", said.check.1);
     assert_eq!(said.metrics.values("process_resident_memory_bytes", &[]).len(), 1, "it still sees itself");
+    assert_eq!(blinding(&said.metrics), 3.0, "{:?}", said.metrics);
+    assert!(!said.metrics.success("processes"), "{:?}", said.metrics);
 }
 
 /// Without the host's process ids almost nothing is seen, and nothing seen must not pass for nothing there.
@@ -429,7 +446,11 @@ async fn a_pid_namespace_of_its_own_is_noticed() {
     let only = ("only processes of one pid namespace are seen, not all of the host", "share the host's process ids (hostPID)");
     assert!(said.contains(&(only.0.to_owned(), only.1.to_owned())), "{said:?}");
     assert!(table.contains(only.0) && table.contains(only.1), "{table}");
+    assert!(table.contains("\nNo pod network namespace could be seen.\n"), "{table}");
     let (code, text) = pod.check(wrapper);
     assert_eq!(code, 3, "{text}");
+    let page = pod.node(wrapper).scrape();
+    assert_eq!(blinding(&page), 1.0, "{page:?}");
+    assert!(!page.success("processes"), "{page:?}");
     assert!(pod.holder.pid() > 1);
 }

@@ -97,6 +97,7 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         namespaces: vec![observed],
         helpers: vec![],
         mounts: vec![],
+        unreadable: 0,
         limitations: vec![],
         durations: Distribution::default(),
     });

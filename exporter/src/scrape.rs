@@ -70,7 +70,7 @@ pub struct Seen {
 /// How a source did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// Whether it gave a reading.
+    /// Whether it gave a reading to rely on.
     pub success: bool,
     /// How long it took.
     pub took: Duration,
@@ -125,7 +125,7 @@ pub fn page(world: Arc<World>) -> Arc<Page> {
         let label = |source: &'static str| vec![("source", source.into())];
         out.gauge(
             "chaoscope_scrape_source_success",
-            "Whether a source gave a reading (1) or nothing (0).",
+            "Whether a source gave a reading (1), or nothing or too little (0).",
             world.sources.iter().map(|(source, outcome)| (label(source), outcome.success)),
         )?;
         out.gauge(

@@ -112,6 +112,6 @@ fn a_person_is_told_what_could_not_be_read_and_what_would_show_it() {
 fn a_page_without_anything_is_a_page() {
     let server = Program::blind(&[]);
     let text = words(&PLAIN.dump_dom(&server.url()));
-    assert!(text.contains("No pod network namespace was found") && text.contains("Container runtime none found"), "{text}");
+    assert!(text.contains("No pod network namespace could be seen") && text.contains("Container runtime none found"), "{text}");
     picture(&server, "nothing.png", Chromium { height: 800, ..PLAIN });
 }

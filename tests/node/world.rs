@@ -8,6 +8,7 @@ use chaoscope::node::host::{Filesystem, Host, Pressure, ProcessorTime, Processor
 use chaoscope::node::ipset::Set;
 use chaoscope::node::iptables::text::{Part, SetMatch};
 use chaoscope::node::iptables::{Backend, Chain, Counters, Family, Rule, Table, Verdict};
+use chaoscope::node::limits::Limitation;
 use chaoscope::node::mounts::ResolvConf;
 use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::NsId;
@@ -85,9 +86,18 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
-        limitations: vec![],
+        unreadable: 2,
+        limitations: vec![
+            limitation("namespaces not known: 2 processes", true),
+            limitation("not reached before the deadline: 1 namespace", true),
+            limitation("names of pods may be missing", false),
+        ],
         durations,
     }
+}
+
+fn limitation(what: &str, blinds: bool) -> Limitation {
+    Limitation { what: what.into(), remedy: String::new(), blinds }
 }
 
 fn pod(namespace: &str, name: &str, uid: &str) -> Pod {

@@ -10,6 +10,7 @@ mod fault;
 mod helper;
 mod ipset;
 mod iptables;
+mod limitations;
 mod netem;
 mod netns;
 mod node;
@@ -34,6 +35,7 @@ pub const ALL: &[&dyn Family] = &[
     &helper::Helper,
     &ipset::Ipset,
     &iptables::Iptables,
+    &limitations::Limitations,
     &netem::Netem,
     &netns::Netns,
     &node::Node,

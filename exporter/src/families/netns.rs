@@ -49,6 +49,8 @@ fn skipped(sweep: &Sweep) -> impl Iterator<Item = (Labels<'static>, usize)> {
 fn errors(sweep: &Sweep) -> impl Iterator<Item = (Labels<'static>, u64)> {
     let mut counts: BTreeMap<(&str, &str), u64> =
         SOURCES.iter().flat_map(|source| REASONS.iter().map(move |reason| ((*source, *reason), 0))).collect();
+    // A namespace nobody may see cannot be counted, but the processes in the way can.
+    *counts.entry(("namespace", "permission")).or_default() += u64::from(sweep.unreadable);
     for observed in &sweep.namespaces {
         match &observed.fate {
             Fate::Read(reading, _) => {

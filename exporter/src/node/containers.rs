@@ -61,6 +61,8 @@ pub struct Roster {
     pub asked: usize,
     /// The first status call that failed.
     pub failure: Option<RuntimeError>,
+    /// Ids of the running containers whose status call failed.
+    pub unanswered: Vec<String>,
 }
 
 impl Containers {
@@ -124,7 +126,10 @@ impl Containers {
             match answer {
                 Ok(Some(pid)) if self.learn(&listed.id, pid) => roster.containers.push(container(listed, pid)),
                 Ok(_) => {} // ended between the list and the status call
-                Err(error) => roster.failure = roster.failure.or(Some(error)),
+                Err(error) => {
+                    roster.unanswered.push(listed.id);
+                    roster.failure = roster.failure.or(Some(error));
+                }
             }
         }
         roster

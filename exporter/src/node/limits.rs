@@ -11,7 +11,7 @@ use rustix::fs::CWD;
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, capabilities as own};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -53,10 +53,21 @@ pub fn capabilities() -> Vec<Limitation> {
     missing.map(|(_, what, name)| limitation(what, format!("{root}add {name}"))).collect()
 }
 
-/// A runtime that gave nothing, or not all.
+/// A runtime that gave no list. /proc tells of the containers all the same; where it does not, that is a limitation of its own.
 pub fn runtime(error: &RuntimeError) -> Limitation {
     let limitation = limitation(format!("names of pods may be missing: {}", chain(error)), error.remedy());
     Limitation { blinds: false, ..limitation }
+}
+
+/// A runtime that listed these containers and told no process of theirs. Blinds where /proc shows none either.
+pub fn containers(error: &RuntimeError, unanswered: &[String], table: Option<&ProcessTable>) -> Limitation {
+    let processes = table.map_or(&[][..], |table| &table.processes);
+    let shown: BTreeSet<&str> = processes.iter().filter_map(|process| process.cgroup.container_id.as_deref()).collect();
+    let lost = unanswered.iter().filter(|id| !shown.contains(id.as_str())).count();
+    if lost == 0 {
+        return runtime(error);
+    }
+    limitation(format!("no process known of {}: {}", counted(lost, "container", "s"), chain(error)), error.remedy())
 }
 
 /// Processes that could not be read.
@@ -93,6 +104,21 @@ pub fn horizon(table: &ProcessTable, procfs: &Path) -> Option<Limitation> {
         blinds: contained,
         ..limitation("only processes of one pid namespace are seen, not all of the host", "share the host's process ids (hostPID)")
     })
+}
+
+/// Why the processes seen are too few for chaos not to hide among the others; `None` for a full view.
+pub fn narrowed(answer: &Result<ProcessTable, ProcessError>, procfs: &Path) -> Option<String> {
+    let table = match answer {
+        Ok(table) => table,
+        Err(error) => return Some(error.to_string()),
+    };
+    if table.unreadable > 0 || table.hidden {
+        return Some("processes of other users may not be seen".to_owned());
+    }
+    if table.skipped > 0 {
+        return Some(format!("{} not looked at", counted(table.skipped as usize, "process", "es")));
+    }
+    horizon(table, procfs).filter(|limitation| limitation.blinds).map(|limitation| limitation.what)
 }
 
 /// Most of a `cgroup` file that is compared; one line for each hierarchy.

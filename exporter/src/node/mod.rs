@@ -5,6 +5,7 @@
 
 mod bounded;
 pub mod containers;
+pub mod dwellers;
 pub mod error;
 #[cfg(test)]
 mod fixture;

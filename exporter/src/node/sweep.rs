@@ -26,6 +26,8 @@ pub struct Sweep {
     pub parts: Vec<Part>,
     /// Every namespace found, with what became of it.
     pub namespaces: Vec<Observed>,
+    /// Processes whose namespaces may not be seen: what lives in them is not among `namespaces`.
+    pub unreadable: u32,
     /// Helper processes of chaos tools, with the pod they act on where it is known.
     pub helpers: Vec<(Option<Pod>, Helper)>,
     /// What chaos did to containers' files; containers without any are left out.
@@ -56,7 +58,7 @@ pub struct Part {
     pub source: &'static str,
     /// How long it took.
     pub took: Duration,
-    /// Why it gave nothing.
+    /// Why it gave nothing, or too little to rely on.
     pub failure: Option<String>,
 }
 
@@ -102,6 +104,13 @@ impl Skip {
             Self::Deadline => "deadline",
             Self::Gone => "gone",
         }
+    }
+}
+
+impl Sweep {
+    /// Whether chaos may hide behind something that could not be seen.
+    pub fn is_blind(&self) -> bool {
+        self.limitations.iter().any(|limitation| limitation.blinds)
     }
 }
 

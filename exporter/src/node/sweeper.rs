@@ -4,13 +4,14 @@
 //! Blocking work is done on threads of its own, never on the runtime's. To add a part: a field of [`Sweep`] and a line in [`Work::run`].
 
 use super::containers::{Containers, Find, Roster};
+use super::dwellers::{Dweller, dwellers};
 use super::error::ReadError;
 use super::limits::{self, Limitation};
 use super::modules::Modules;
 use super::mounts::{self, ResolvConf};
 use super::namespaces::{self, Namespace, Sources};
 use super::netns;
-use super::processes::{self, Helper, ProcessTable};
+use super::processes::{self, Helper, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
 use super::sweep::{Fate, Files, Observed, Part, Skip, Sweep};
 use super::visit::Plan;
@@ -18,7 +19,7 @@ use super::visits::{Visit, visit_all};
 use crate::exposition::Distribution;
 use crate::source::{Error, Shared, Source, blocking};
 use chaoscope_model::Pod;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -90,15 +91,16 @@ impl Work {
             runtime: self.containers.describe(),
             parts: Vec::new(),
             namespaces: Vec::new(),
+            unreadable: 0,
             helpers: Vec::new(),
             mounts: Vec::new(),
             limitations: limits::capabilities(),
             durations: Distribution::default(),
         };
-        let roster = sweep.roster(roster);
         let (table, took) = table;
-        let table = sweep.table(table?, took);
-        sweep.limitations.extend(table.as_ref().and_then(|table| limits::horizon(table, &self.config.procfs)));
+        let table = table?;
+        let roster = sweep.roster(roster, table.as_ref().ok());
+        let table = sweep.table(table, took, &self.config.procfs);
         let this = Arc::clone(&self);
         blocking("sweep", move || this.look(sweep, roster, table, start, until)).await
     }
@@ -107,7 +109,7 @@ impl Work {
     fn look(&self, mut sweep: Sweep, roster: Option<Roster>, table: Option<ProcessTable>, start: Instant, until: Instant) -> Sweep {
         let containers = roster.map_or_else(Vec::new, |roster| roster.containers);
         let identify = |pid: u32| netns::identify(&self.config.procfs.join(format!("{pid}/ns/net"))).ok();
-        let host = identify(1).or_else(|| netns::identify(std::path::Path::new("/proc/self/ns/net")).ok());
+        let host = identify(1).or_else(|| netns::identify(Path::new("/proc/self/ns/net")).ok());
         let named = namespaces::named(&self.config.named).unwrap_or_else(|error| {
             sweep.limitations.push(limits::named(&self.config.named, &error));
             Vec::new()
@@ -123,7 +125,7 @@ impl Work {
         let found = namespaces::group(sources);
         self.visit(&mut sweep, found, until);
         let begin = Instant::now();
-        let dwellers = dwellers(&sweep, &containers);
+        let dwellers = dwellers(&sweep.namespaces, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
         sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
         sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
         let helpers = table.map_or_else(Vec::new, |table| table.helpers());
@@ -158,10 +160,10 @@ impl Work {
         sweep.durations = durations.clone();
     }
 
-    fn mounts(&self, dwellers: Vec<(Option<Pod>, String, u32)>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
+    fn mounts(&self, dwellers: Vec<Dweller>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
         let mut unseen = limits::Unseen::default();
         let mut out = Vec::new();
-        for (pod, container, pid) in dwellers {
+        for Dweller { pod, container, pid } in dwellers {
             let Some(mounts) = unseen.note(mounts::read(&self.config.procfs, pid, until)) else { continue };
             let resolv_conf = unseen.note(mounts.resolv_conf);
             if !mounts.toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
@@ -184,41 +186,29 @@ impl Work {
 }
 
 impl Sweep {
-    fn roster(&mut self, (answer, took): (Option<Result<Roster, RuntimeError>>, Duration)) -> Option<Roster> {
+    fn roster(&mut self, (answer, took): (Option<Result<Roster, RuntimeError>>, Duration), table: Option<&ProcessTable>) -> Option<Roster> {
         let (roster, error) = match answer? {
             Ok(roster) => {
-                let failure = roster.failure.as_ref().map(limits::runtime);
+                let failure = roster.failure.as_ref().map(|error| limits::containers(error, &roster.unanswered, table));
                 (Some(roster), failure)
             }
             Err(error) => (None, Some(limits::runtime(&error))),
         };
-        let failure = error.as_ref().map(|limitation| limitation.what.clone()).filter(|_| roster.is_none());
+        let failure = error.as_ref().filter(|limitation| roster.is_none() || limitation.blinds).map(|limitation| limitation.what.clone());
         self.parts.push(Part { source: "runtime", took, failure });
         self.limitations.extend(error);
         roster
     }
 
-    fn table(&mut self, answer: Result<ProcessTable, processes::ProcessError>, took: Duration) -> Option<ProcessTable> {
-        self.limitations.extend(limits::processes(&answer));
-        // Half a walk is of use, but helpers counted in it may be too few: whoever counts must know.
-        let cut = |table: &ProcessTable| (table.skipped > 0).then(|| format!("{} processes not looked at", table.skipped));
-        let failure = answer.as_ref().map_or_else(|error| Some(error.to_string()), cut);
+    fn table(&mut self, answer: Result<ProcessTable, ProcessError>, took: Duration, procfs: &Path) -> Option<ProcessTable> {
+        // Part of a walk is of use, but helpers counted in it may be too few: whoever counts must know.
+        let failure = limits::narrowed(&answer, procfs);
         self.parts.push(Part { source: "processes", took, failure });
+        self.limitations.extend(limits::processes(&answer));
+        self.limitations.extend(answer.as_ref().ok().and_then(|table| limits::horizon(table, procfs)));
+        self.unreadable = answer.as_ref().map_or(0, |table| table.unreadable);
         answer.ok()
     }
-}
-
-/// Containers whose mounts are looked at: what the runtime listed, else what the namespaces tell.
-fn dwellers(sweep: &Sweep, containers: &[super::containers::Container]) -> Vec<(Option<Pod>, String, u32)> {
-    if !containers.is_empty() {
-        let pod = |pod: &Pod| (*pod != Pod::default()).then(|| pod.clone());
-        return containers.iter().map(|container| (pod(&container.pod), container.name.clone(), container.pid)).collect();
-    }
-    let residents = sweep.namespaces.iter().flat_map(|observed| {
-        let namespace = &observed.namespace;
-        namespace.containers.iter().map(|container| (namespace.pod.clone(), container.id.clone(), container.pid))
-    });
-    residents.collect()
 }
 
 async fn clocked<T>(work: impl Future<Output = T>) -> (T, Duration) {

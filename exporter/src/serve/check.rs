@@ -60,7 +60,7 @@ fn host_read(sweep: &Sweep) -> bool {
 fn answer(found: &[(String, &Finding)], sweep: &Sweep) -> u8 {
     match found.iter().any(|(_, finding)| finding.effect == Effect::Effective) {
         true => EFFECTIVE,
-        false if sweep.limitations.iter().any(|limitation| limitation.blinds) => UNKNOWN,
+        false if sweep.is_blind() => UNKNOWN,
         false => CLEAN,
     }
 }

@@ -26,6 +26,8 @@ struct Status<'a> {
     overview: Overview,
     /// Nothing was found besides the host.
     empty: bool,
+    /// Chaos may hide behind a limitation.
+    blind: bool,
     limitations: &'a [Limitation],
 }
 
@@ -67,6 +69,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
         sources: sources.collect(),
         overview: Overview::default(),
         empty: false,
+        blind: false,
         limitations: &[],
     };
     match &world.sweep {
@@ -76,6 +79,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
             status.runtime = &seen.sweep.runtime;
             status.tally = view::tally(&seen.sweep);
             status.empty = seen.sweep.namespaces.iter().all(|observed| observed.namespace.host);
+            status.blind = seen.sweep.is_blind();
             status.overview = view::overview(seen);
             status.limitations = &seen.sweep.limitations;
         }

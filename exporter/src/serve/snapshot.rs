@@ -70,6 +70,7 @@ pub(super) fn table(seen: &Seen) -> String {
     }
     let unread = seen.sweep.namespaces.iter().any(|observed| !observed.namespace.host && observed.reading().is_none());
     let _ = match (pods.is_empty() && partial.is_empty() && !unread, quiet) {
+        (true, 0) if seen.sweep.is_blind() => writeln!(out, "\nNo pod network namespace could be seen."),
         (true, 0) => writeln!(out, "\nNo pod network namespace was found."),
         (_, 0) => Ok(()),
         (_, quiet) => writeln!(out, "\n{} without anything of chaos.", figures::counted(quiet, "namespace")),
