@@ -185,6 +185,25 @@ fn native_rules_count_as_nft_says_and_keep_their_identity() {
     assert!(ours.contains(&("gate".into(), "ingress".into(), Some(Counters { packets: 4, bytes: 116 }))), "{ours:#?}");
 }
 
+#[test]
+#[ignore = "needs CAP_SYS_ADMIN and nftables: run by make test"]
+fn a_dormant_table_is_out_of_reach_until_it_wakes() {
+    let netns = Netns::new();
+    feed(&netns, "nft -f -", NATIVE);
+    let read = || {
+        let tables = look(&netns).nft.expect("nf_tables");
+        let reached = |name: &str| tables.iter().find(|it| it.name == name).expect("it").chains.iter().map(|it| it.reachable).collect();
+        let both: [Vec<_>; 2] = ["plain", "hill"].map(reached);
+        both
+    };
+    let awake = [vec![Some(true), Some(true), Some(false)], vec![Some(true)]];
+    assert_eq!(read(), awake);
+    feed(&netns, "nft -f -", "table inet plain { flags dormant;\n}");
+    assert_eq!(read(), [vec![Some(false); 3], vec![Some(true)]]);
+    feed(&netns, "nft -f -", "table inet plain { }");
+    assert_eq!(read(), awake);
+}
+
 fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list.sort();
     list

@@ -106,7 +106,7 @@ tc filter add dev lo ingress protocol ip u32 match ip dst 10.9.0.9/32 action mir
     }
     let nft_script = format!("iptables-nft-restore{}\nnft -f -{}", rule_set("iptables-nft"), NATIVE.trim_end());
     let [chains, all] = [4, 7].map(|kind| netns.inside(|| ask(Family::Netfilter, 10 << 8 | kind, &[0; 4], None)));
-    let show = |chains: &[u8], all: &[u8]| rules(&nft::parse(chains, all).expect("tables"));
+    let show = |chains: &[u8], all: &[u8]| rules(&nft::parse(&[], chains, all).expect("tables"));
     keep(&Fixture { name: "nft-chains", made: made("NFT_MSG_GETCHAIN", &nft_script), bytes: chains.clone() }, |it| show(it, &[]));
     keep(&Fixture { name: "nft-rules", made: made("NFT_MSG_GETRULE", &nft_script), bytes: all }, |it| show(&chains, it));
 }

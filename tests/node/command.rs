@@ -213,13 +213,13 @@ fn check_answers_with_its_exit_code() {
 
 /// What Krkn leaves of an ingress fault whose tree went first. Another redirect beside it is nobody's.
 #[test]
-#[ignore = "needs root and iproute2 with ifb and u32 in the kernel: run by make test"]
+#[ignore = "needs root and iproute2, with ifb and cls_u32 in the kernel: run by make test"]
 fn a_redirect_of_ingress_to_an_ifb_is_found() {
     let mut lab = Lab::start();
     let web = lab.pod("shop", "web-0");
     lab.inside(
         web,
-        "ip link add bwp0 type ifb; ip link add ifb0 type ifb; ip link add eth7 type dummy
+        "ip link add bwp0 type ifb; ip link add ifb0 type ifb; ip link add eth7 type veth peer name eth8
          tc qdisc add dev eth7 ingress
          tc filter add dev eth7 parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev bwp0",
     );

@@ -10,7 +10,7 @@ use crate::node::tc::options::{Netem, Options};
 use crate::node::tc::{Qdisc, Tc};
 use crate::scrape::Seen;
 use crate::tools;
-use crate::verdict::{Finding, filter_tool, is_chaos_rule, qdisc_tool};
+use crate::verdict::{Finding, drops_by_policy, filter_tool, is_chaos_rule, qdisc_tool};
 use chaoscope_model::{Effect, Tool};
 use std::time::Duration;
 
@@ -311,19 +311,25 @@ fn sets(sets: &[crate::node::ipset::Set]) -> Vec<SetRow> {
     sets.iter().filter(|set| tools::set(&set.name).is_some()).map(row).collect()
 }
 
-/// Rules chaos tools made; those nobody jumps to are marked as not active.
+/// Rules chaos tools made; those nobody jumps to are marked as not active. The policy of a chain of theirs stands after its rules when it
+/// drops.
 fn rules(reading: &crate::node::visit::Reading) -> Vec<RuleRow> {
     let mut out = Vec::new();
     for (table, chain) in reading.tables().flat_map(|table| table.chains.iter().map(move |chain| (table, chain))) {
+        let place = || format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name);
+        let active = chain.reachable != Some(false);
         for rule in chain.rules.iter().filter(|rule| is_chaos_rule(&chain.name, rule)) {
             out.push(RuleRow {
-                place: format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name),
+                place: place(),
                 rule: rule.to_string(),
                 counters: rule.counters.map_or_else(String::new, |counters| {
                     format!("{} packet{}", counters.packets, if counters.packets == 1 { "" } else { "s" })
                 }),
-                active: chain.reachable != Some(false),
+                active,
             });
+        }
+        if drops_by_policy(chain) && tools::chain(&chain.name).is_some() {
+            out.push(RuleRow { place: place(), rule: "policy DROP".to_owned(), counters: String::new(), active });
         }
     }
     out

@@ -13,6 +13,9 @@ use crate::tools::{self, FilterShape, QdiscShape};
 use chaoscope_model::{Effect, Pod, Tool};
 use serde::Serialize;
 
+/// Targets of xtables that tell, count or light a lamp, and let the packet go on as it was; any other is taken to act.
+const HARMLESS_TARGETS: [&str; 8] = ["LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "LED", "IDLETIMER", "RATEEST"];
+
 /// One chaos-like thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -126,7 +129,11 @@ fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
     let acting: Vec<_> = chain.rules.iter().filter(|rule| reachable && acts(&rule.verdict)).collect();
     // A chain that is reached and leads to another of its kind is the way to that one, where the finding is.
     let leads = reachable && chain.rules.iter().any(leads_on);
-    if acting.is_empty() && !leads {
+    let drops = reachable && drops_by_policy(chain);
+    if drops {
+        out.push(Finding { effect: Effect::Effective, what: "chain", object: format!("{} policy DROP", place()), tool });
+    }
+    if acting.is_empty() && !leads && !drops {
         out.push(Finding { effect: Effect::Benign, what: "chain", object: place(), tool });
     }
     for rule in acting {
@@ -134,9 +141,18 @@ fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
     }
 }
 
+/// Whether it is a base chain that throws away what none of its rules decides on.
+pub fn drops_by_policy(chain: &Chain) -> bool {
+    chain.hooked && chain.policy == "DROP"
+}
+
 /// A jump only leads somewhere, and RETURN leads back.
 fn acts(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Drop | Verdict::Accept | Verdict::Target(_))
+    match verdict {
+        Verdict::Drop | Verdict::Accept => true,
+        Verdict::Target(target) => !HARMLESS_TARGETS.contains(&target.as_str()),
+        Verdict::Continue | Verdict::Return | Verdict::Jump(_) | Verdict::Goto(_) => false,
+    }
 }
 
 /// Whether it jumps to a chaos chain.
@@ -169,6 +185,7 @@ fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::iptables::{Backend, Family};
 
     fn filter(parent: Handle, redirect: &str) -> Filter {
         Filter {
@@ -180,6 +197,38 @@ mod tests {
             redirect: redirect.into(),
             redirect_index: Some(9),
         }
+    }
+
+    fn rule(verdict: Verdict) -> Rule {
+        Rule { parts: vec![], verdict, counters: None, verdict_map: false }
+    }
+
+    fn found_in(chain: Chain) -> Vec<(Effect, &'static str, String)> {
+        let chain = Chain { name: "CHAOS-INPUT".into(), ..chain };
+        let mut found = Vec::new();
+        let table = Table { backend: Backend::Nft, family: Family::Inet, name: "t".into(), chains: vec![] };
+        in_chain(&table, &chain, &mut found);
+        found.into_iter().map(|finding| (finding.effect, finding.what, finding.object)).collect()
+    }
+
+    #[test]
+    fn a_target_that_changes_no_traffic_is_not_effective() {
+        let target = |name: &str| rule(Verdict::Target(name.into()));
+        let chain = |rules| Chain { policy: "-", reachable: Some(true), rules, ..Chain::default() };
+        let quiet = HARMLESS_TARGETS.iter().map(|name| target(name)).collect();
+        assert_eq!(found_in(chain(quiet)), [(Effect::Benign, "chain", "nft inet t CHAOS-INPUT".to_owned())]);
+        for name in ["REJECT", "CLASSIFY", "MARK", "TPROXY", "REDIRECT", "DNAT", "TTL", "SOMETHING-NEW"] {
+            let found = found_in(chain(vec![target("LOG"), target(name)]));
+            assert!(matches!(found.as_slice(), [(Effect::Effective, "rule", _)]), "{name}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_drops_by_policy_is_effective_while_it_is_reached() {
+        let chain = |policy, reachable| Chain { hooked: true, policy, reachable: Some(reachable), ..Chain::default() };
+        assert_eq!(found_in(chain("DROP", true)), [(Effect::Effective, "chain", "nft inet t CHAOS-INPUT policy DROP".to_owned())]);
+        let benign = [(Effect::Benign, "chain", "nft inet t CHAOS-INPUT".to_owned())];
+        assert_eq!((found_in(chain("ACCEPT", true)), found_in(chain("DROP", false))), (benign.to_vec(), benign.to_vec()));
     }
 
     #[test]

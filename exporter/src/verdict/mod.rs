@@ -4,4 +4,4 @@
 
 mod findings;
 
-pub use findings::{Finding, Survey, filter_tool, is_chaos_rule, qdisc_tool};
+pub use findings::{Finding, Survey, drops_by_policy, filter_tool, is_chaos_rule, qdisc_tool};

@@ -51,7 +51,7 @@ fn table<E: ToString>(parse: fn(&str, &[u8], &[u8]) -> Result<Table, E>, data: &
 
 fn rules(data: &[u8]) {
     let (chains, rules) = parts(data);
-    shown(nft::parse(chains, rules));
+    shown(nft::parse(chains, chains, rules)); // tables and chains have the same form
 }
 
 fn walk(data: &[u8]) {

@@ -1,7 +1,7 @@
 //! `nf_tables` over netlink: what `iptables-nft` writes and what `nft` writes.
 //!
-//! Two dumps, chains and rules; when there is no chain there is nothing to ask. Both carry the generation of the rule set, so that
-//! a change between them is noticed and both are read again. The *reset* variants of these calls clear counters and are never used.
+//! Three dumps, chains, tables and rules; when there is no chain there is nothing more to ask. All carry the generation of the rule set,
+//! so that a change between them is noticed and all are read again. Of a table only its flag *dormant* is of use: its hooks are off. The *reset* variants of these calls clear counters and are never used.
 //! Layouts: `include/uapi/linux/netfilter/nf_tables.h`. How expressions become text is in [`expressions`].
 
 mod expressions;
@@ -13,15 +13,22 @@ use std::collections::BTreeMap;
 
 /// `NFNL_SUBSYS_NFTABLES`, the upper byte of a message type.
 const SUBSYSTEM: u16 = 10 << 8;
+/// `NFT_MSG_GETTABLE`.
+const GET_TABLE: u16 = SUBSYSTEM | 1;
 /// `NFT_MSG_GETCHAIN`.
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 /// `NFT_MSG_GETRULE`.
 const GET_RULE: u16 = SUBSYSTEM | 7;
 /// `sizeof(struct nfgenmsg)`: family, version, resource id (the generation's lower 16 bits, big-endian).
 const NFGENMSG: usize = 4;
-/// How often a rule set that changed between the two dumps is tried again.
+/// How often a rule set that changed between the dumps is tried again.
 const ATTEMPTS: usize = 4;
 
+// NFTA_TABLE_*
+const TABLE_NAME: u16 = 1;
+const TABLE_FLAGS: u16 = 2;
+/// `NFT_TABLE_F_DORMANT`.
+const DORMANT: u32 = 1;
 // NFTA_CHAIN_*
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
@@ -42,6 +49,11 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, Read
         let generation = generation(chains);
         let mut tables = Tables::default();
         tables.add_chains(chains)?;
+        let flags = socket.dump("nft tables", &Request::new(GET_TABLE, &[0; NFGENMSG]), buffer)?;
+        if self::generation(flags) != generation {
+            continue;
+        }
+        tables.add_flags(flags)?;
         let rules = socket.dump("nft rules", &Request::new(GET_RULE, &[0; NFGENMSG]), buffer)?;
         if !rules.is_empty() {
             if self::generation(rules) == generation {
@@ -59,12 +71,13 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, Read
     Err(ReadError::Interrupted("nft rules"))
 }
 
-/// Decodes a chain dump and a rule dump of the same generation.
-pub fn parse(chains: &[u8], rules: &[u8]) -> Result<Vec<Table>, ReadError> {
-    let mut tables = Tables::default();
-    tables.add_chains(chains)?;
-    tables.add_rules(rules)?;
-    Ok(tables.finish())
+/// Decodes dumps of tables, chains and rules of the same generation.
+pub fn parse(tables: &[u8], chains: &[u8], rules: &[u8]) -> Result<Vec<Table>, ReadError> {
+    let mut out = Tables::default();
+    out.add_chains(chains)?;
+    out.add_flags(tables)?;
+    out.add_rules(rules)?;
+    Ok(out.finish())
 }
 
 /// The resource id of the first message. One dump has one generation, or the kernel would have marked it as interrupted.
@@ -77,6 +90,8 @@ fn generation(bytes: &[u8]) -> Option<[u8; 2]> {
 #[derive(Default)]
 struct Tables {
     tables: Vec<Table>,
+    /// Family and name of those whose hooks are off.
+    dormant: Vec<(Family, String)>,
     index: BTreeMap<(u8, String, String), (usize, usize)>,
 }
 
@@ -114,6 +129,24 @@ impl Tables {
         self.tables[at].chains.push(chain);
     }
 
+    fn add_flags(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        for message in messages(bytes) {
+            let (family, rest) = split(message?.payload)?;
+            let (mut table, mut flags): (&[u8], _) = (&[], 0);
+            for attribute in attributes(rest) {
+                match attribute? {
+                    (TABLE_NAME, value) => table = value,
+                    (TABLE_FLAGS, value) => flags = be32(value).ok_or(ReadError::Malformed("nft table flags too short"))?,
+                    _ => {}
+                }
+            }
+            if flags & DORMANT != 0 {
+                self.dormant.push((family_of(family), name(table)));
+            }
+        }
+        Ok(())
+    }
+
     fn add_rules(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         // Rules come chain by chain, so the last place is nearly always the right one.
         let (mut last, mut place) = (None, (0, 0));
@@ -140,7 +173,13 @@ impl Tables {
     }
 
     fn finish(mut self) -> Vec<Table> {
-        self.tables.iter_mut().for_each(mark_reachable);
+        for table in &mut self.tables {
+            if self.dormant.iter().any(|(family, name)| (*family, name) == (table.family, &table.name)) {
+                table.chains.iter_mut().for_each(|chain| chain.reachable = Some(false));
+            } else {
+                mark_reachable(table);
+            }
+        }
         self.tables
     }
 }
@@ -174,7 +213,7 @@ mod tests {
 
     #[test]
     fn chains_and_rules_of_both_writers_are_decoded() {
-        let tables = parse(&bytes(CHAINS), &bytes(RULES)).unwrap();
+        let tables = parse(&[], &bytes(CHAINS), &bytes(RULES)).unwrap();
         let find = |table: &str, chain: &str| {
             let chains = &tables.iter().find(|it| it.name == table).unwrap().chains;
             chains.iter().find(|it| it.name == chain).unwrap()
@@ -194,15 +233,32 @@ mod tests {
         assert!(input.rules[1].verdict_map && find("house", "cellar").reachable == Some(true));
     }
 
+    /// A table message with the flag set; the name is padded to four bytes.
+    fn dormant(family: u8, name: &[u8]) -> Vec<u8> {
+        let attribute = |kind: u16, value: &[u8]| [&(value.len() as u16 + 4).to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+        let payload = [&[family, 0, 0, 0][..], &attribute(TABLE_NAME, name), &attribute(TABLE_FLAGS, &DORMANT.to_be_bytes())].concat();
+        let length = (16 + payload.len()) as u32;
+        [&length.to_ne_bytes()[..], &SUBSYSTEM.to_ne_bytes(), &[0; 10], &payload].concat()
+    }
+
+    #[test]
+    fn nothing_is_reached_in_a_dormant_table() {
+        let tables = parse(&dormant(2, b"filter\0\0"), &bytes(CHAINS), &bytes(RULES)).unwrap();
+        let (asleep, awake): (Vec<_>, Vec<_>) = tables.iter().partition(|table| table.name == "filter" && table.family == Family::Ipv4);
+        assert!(asleep[0].chains.len() > 2 && asleep[0].chains.iter().all(|chain| chain.reachable == Some(false)));
+        assert!(awake.iter().flat_map(|table| &table.chains).any(|chain| chain.reachable == Some(true)));
+    }
+
     #[test]
     fn a_rule_without_its_chain_is_an_error() {
-        assert!(matches!(parse(&[], &bytes(RULES)), Err(ReadError::Malformed(_))));
+        assert!(matches!(parse(&[], &[], &bytes(RULES)), Err(ReadError::Malformed(_))));
     }
 
     #[test]
     fn spoilt_bytes_give_a_value_or_an_error() {
         let (chains, rules) = (bytes(CHAINS), bytes(RULES));
-        spoil(&chains, |spoilt| parse(spoilt, &rules));
-        spoil(&rules, |spoilt| parse(&chains, spoilt));
+        spoil(&chains, |spoilt| parse(&[], spoilt, &rules));
+        spoil(&dormant(2, b"filter\0\0"), |spoilt| parse(spoilt, &chains, &rules));
+        spoil(&rules, |spoilt| parse(&[], &chains, spoilt));
     }
 }
