@@ -196,6 +196,29 @@ async fn a_reused_pid_is_asked_for_again() {
     assert!(info(&page, &strangers)[0].contains("pod=\"\""), "{page:?}");
 }
 
+/// A process of a pod did `unshare -n`: both namespaces are the pod's, and what is in them is told apart.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root, namespaces and promtool: run by make test"]
+async fn a_pod_with_two_namespaces_is_told_apart() {
+    let (own, further) = (Netns::new(), Netns::new());
+    for (netns, rate) in [(&own, "1mbit"), (&further, "2mbit")] {
+        netns.run(&["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", rate, "burst", "10kb", "limit", "10kb"]);
+    }
+    let procfs = Procfs::new();
+    let container = Declared { number: 3, pod: "web-0".into(), pid: 4711 };
+    procfs.put(4711, 100, &group_of(&container), &own.path());
+    procfs.put(4712, 200, &group_of(&container), &further.path());
+    let roster: Roster = Arc::new(Mutex::new(vec![container]));
+    let socket = procfs.0.path().join("cri.sock");
+    let _runtime = runtime(&socket, &roster);
+    let node = start(&["--runtime=cri", &format!("--runtime.endpoint=unix://{}", socket.display()), ALONE[1], &procfs.path()]);
+    let page = node.scrape();
+    assert_eq!(promtool_check_metrics(&page.0), (0, String::new()), "{page:?}");
+    let rate = |netns: &str| page.value("chaoscope_tbf_rate_bytes_per_second", &[("pod", "web-0"), ("netns", netns)]);
+    assert_eq!((rate(""), rate(&further.inode().to_string())), (125_000.0, 250_000.0), "{page:?}");
+    assert_eq!(page.values("chaos_daemon_tcs_rules", &[("pod", "web-0")]).len(), 1, "{page:?}");
+}
+
 // ---- the runtime ----
 
 #[tokio::test(flavor = "multi_thread")]

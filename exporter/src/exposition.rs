@@ -158,7 +158,7 @@ impl Exposition<'_> {
 fn repeated(name: &str, labels: &Labels<'_>) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
-        tracing::error!(family = name, ?labels, "a series is written twice: the second value is left out (please report it)")
+        tracing::error!(family = name, ?labels, "a series is written twice: the second value is left out (please report it)");
     });
 }
 

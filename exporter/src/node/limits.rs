@@ -119,9 +119,10 @@ pub fn names(directory: &Path, answer: &io::Result<Names>) -> Vec<Limitation> {
     if let Some(name) = names.files.first().or(names.others.first()) {
         let blinds = names.found.is_empty() && !names.files.is_empty();
         let what = format!("no network namespace behind {} in {folder}: {name}", counted(foreign, "name", "s"));
-        let remedy = match blinds {
-            true => "where it is one on the host, mount the folder with mountPropagation: HostToContainer; else remove it",
-            false => "remove it, where it is no namespace on the host either",
+        let remedy = if blinds {
+            "where it is one on the host, mount the folder with mountPropagation: HostToContainer; else remove it"
+        } else {
+            "remove it, where it is no namespace on the host either"
         };
         out.push(Limitation { blinds, ..limitation(what, remedy) });
     }
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_leftover_among_names_blinds_only_where_no_namespace_is_seen() {
-        let said = |names: Names| names_of(Ok(names));
+        let said = |names: Names| names_of(&Ok(names));
         let lab = || Named { name: "lab".into(), id: NsId { dev: 4, ino: 2 }, path: "/run/netns/lab".into() };
         let files = || vec!["old".to_owned()];
         let alone = said(Names { files: files(), ..Names::default() });
@@ -261,11 +262,11 @@ mod tests {
         let refused = said(Names { refused, found: vec![lab()], ..Names::default() });
         assert!(refused.len() == 1 && refused[0].blinds && refused[0].what.contains("shut"), "{refused:?}");
         assert_eq!(said(Names { found: vec![lab()], ..Names::default() }), []);
-        let missing = names_of(Err(io::ErrorKind::NotFound.into()));
+        let missing = names_of(&Err(io::ErrorKind::NotFound.into()));
         assert!(missing.len() == 1 && missing[0].blinds && missing[0].what.contains("/nope"), "{missing:?}");
     }
 
-    fn names_of(answer: io::Result<Names>) -> Vec<Limitation> {
-        names(Path::new("/nope"), &answer)
+    fn names_of(answer: &io::Result<Names>) -> Vec<Limitation> {
+        names(Path::new("/nope"), answer)
     }
 }
