@@ -86,6 +86,7 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         name: None,
         host: false,
         pod: Some(Pod { namespace: "shop".into(), name: pod.into(), uid: "u".into() }),
+        primary: true,
         containers: vec![Resident { name: container.into(), id: "c".into(), pid: netns.pid() }],
     };
     let observed = Observed { namespace, fate: Fate::Read(Box::new(visit.reading.expect("root may enter")), visit.took) };

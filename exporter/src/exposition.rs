@@ -13,9 +13,9 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// Label names and values of one sample. Values are any text; the encoder escapes them.
 pub type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
@@ -78,7 +78,8 @@ impl Distribution {
 }
 
 /// What a family writes into. Each family name may be used once: a second use is an error, because prometheus-client would print a
-/// second `# TYPE` line.
+/// second `# TYPE` line. A label set may be there once in a family: a scraper refuses the whole page for a second one, so that is left
+/// out, and logged.
 pub struct Exposition<'a> {
     encoder: DescriptorEncoder<'a>,
     seen: BTreeSet<String>,
@@ -136,15 +137,29 @@ impl Exposition<'_> {
             return Err(fmt::Error);
         }
         let mut encoder = self.encoder.encode_descriptor(name, help, None, kind)?;
+        let mut written: HashSet<Labels<'s>> = HashSet::new();
         for (labels, value) in samples {
+            if written.contains(&labels) {
+                repeated(name, &labels);
+                continue;
+            }
             if labels.is_empty() {
                 encode(&mut encoder, value)?;
             } else {
                 encode(&mut encoder.encode_family(&labels)?, value)?;
             }
+            written.insert(labels);
         }
         Ok(())
     }
+}
+
+/// Says that a series was there twice, the first time only: the next scrape would most likely say it again.
+fn repeated(name: &str, labels: &Labels<'_>) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::error!(family = name, ?labels, "a series is written twice: the second value is left out (please report it)");
+    });
 }
 
 /// Writes one family after the other; pure.
@@ -153,7 +168,7 @@ pub type Page = dyn Fn(&mut Exposition<'_>) -> fmt::Result + Send + Sync;
 /// Encodes a page in the format asked for.
 pub fn encode(format: Format, page: Arc<Page>, out: &mut impl fmt::Write) -> fmt::Result {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Once(page)));
+    registry.register_collector(Box::new(OnePage(page)));
     match format {
         Format::OpenMetrics => text::encode(out, &registry),
         Format::Classic => {
@@ -164,15 +179,15 @@ pub fn encode(format: Format, page: Arc<Page>, out: &mut impl fmt::Write) -> fmt
     }
 }
 
-struct Once(Arc<Page>);
+struct OnePage(Arc<Page>);
 
-impl fmt::Debug for Once {
+impl fmt::Debug for OnePage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Once")
+        f.write_str("OnePage")
     }
 }
 
-impl Collector for Once {
+impl Collector for OnePage {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         (self.0)(&mut Exposition { encoder, seen: BTreeSet::new() })
     }
@@ -221,6 +236,19 @@ mod tests {
         assert!(page(Format::Classic, twice).is_err());
         let empty = |out: &mut Exposition<'_>| out.gauge("a", "A.", std::iter::empty::<(Labels<'_>, u64)>());
         assert_eq!(page(Format::Classic, empty).unwrap(), "");
+    }
+
+    #[test]
+    fn a_series_that_is_there_twice_is_written_once() {
+        let label = |value: &'static str| vec![("name", Cow::from(value))];
+        let text = page(Format::Classic, move |out| {
+            out.gauge("a", "A.", [(label("x"), 1u64), (label("y"), 2), (label("x"), 3)])?;
+            out.gauge("b", "B.", [(vec![], 1u64), (vec![], 2)])?;
+            out.gauge("c", "C.", [(label("x"), 4u64)])
+        });
+        let text = text.unwrap();
+        let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(samples, ["a{name=\"x\"} 1", "a{name=\"y\"} 2", "b 1", "c{name=\"x\"} 4"]);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 use crate::kit::prometheus::promtool_check_metrics;
 use crate::world::world;
 use chaoscope::exposition::{self, Format};
-use chaoscope::scrape::page;
+use chaoscope::scrape::{Seen, page};
+use chaoscope::verdict::Survey;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -38,6 +40,36 @@ fn both_formats_tell_the_same() {
     };
     assert_eq!(samples(Format::Classic), samples(Format::OpenMetrics));
     assert!(encoded(true, Format::OpenMetrics).ends_with("\n# EOF\n"));
+}
+
+/// A pod's process made itself another namespace with as much chaos in it: its series are told apart, and chaos-daemon's are not there twice.
+#[test]
+fn a_further_namespace_of_a_pod_repeats_no_series() {
+    let series = |world| {
+        let mut out = String::new();
+        exposition::encode(Format::Classic, page(Arc::new(world)), &mut out).expect("a page");
+        let names = out.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()));
+        names.filter(|name| name.contains("pod=\"web-0\"")).collect::<Vec<_>>()
+    };
+    let alone = series(world(false));
+    let mut world = world(false);
+    let seen = world.sweep.as_mut().expect("a sweep");
+    let mut sweep = (*seen.sweep).clone();
+    let mut further = sweep.namespaces[0].clone();
+    (further.namespace.primary, further.namespace.inode) = (false, 99);
+    sweep.namespaces.push(further);
+    for container in &mut sweep.namespaces[0].namespace.containers[1..] {
+        container.name.clear(); // only its cgroup told of it
+    }
+    *seen = Seen { survey: Survey::of(&sweep), sweep: Arc::new(sweep) };
+    let both = series(world);
+    let distinct: BTreeSet<_> = both.iter().collect();
+    assert_eq!(distinct.len(), both.len());
+    let ours = |name: &&String| name.starts_with("chaoscope_iptables_");
+    let told = both.iter().filter(ours).filter(|name| name.contains("netns=\"99\"")).count();
+    assert_eq!((told, told > 0), (alone.iter().filter(ours).count(), true));
+    let upstream = |all: &[String]| all.iter().filter(|name| name.starts_with("chaos_daemon_")).count();
+    assert_eq!(upstream(&both) * 2, upstream(&alone), "one of two containers, once");
 }
 
 #[test]

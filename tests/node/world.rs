@@ -117,7 +117,7 @@ fn observed(pod: Option<Pod>, name: Option<&str>, inode: u64, containers: &[&str
     let resident = |(at, name): (usize, &&str)| Resident { name: (*name).to_owned(), id: format!("{inode}c{at}"), pid: 100 };
     let place = Place { id: NsId { dev: 4, ino: inode }, paths: vec![] };
     let containers = containers.iter().enumerate().map(resident).collect();
-    let namespace = Namespace { place, inode, name: name.map(Into::into), host: inode == 1, pod, containers };
+    let namespace = Namespace { place, inode, name: name.map(Into::into), host: inode == 1, pod, primary: true, containers };
     Observed { namespace, fate }
 }
 

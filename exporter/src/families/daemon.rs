@@ -1,7 +1,8 @@
 //! `chaos_daemon_*`: what Chaos Mesh's own daemon exports, under its names, labels and meanings, so that existing dashboards work.
 //!
 //! One series for each container, although all containers of a pod share one namespace. Upstream reads legacy IPv4 tables only, so these
-//! families do too. Where upstream exports 0 for a failed read, there is no sample here. Source: `pkg/metrics/chaos-daemon.go`.
+//! families do too; neither does it know of a further namespace that a process of a pod made for itself, or of a container without a name.
+//! Where upstream exports 0 for a failed read, there is no sample here. Source: `pkg/metrics/chaos-daemon.go`.
 
 use super::{Shown, extended, shown};
 use crate::exposition::{Exposition, Labels, Value};
@@ -43,9 +44,10 @@ impl Family for Daemon {
 fn each<'a, V: Clone>(world: &'a World, samples: impl Fn(&Shown<'a>) -> Vec<(Labels<'a>, V)>) -> Vec<(Labels<'a>, V)> {
     let mut out = Vec::new();
     for shown in shown(world) {
-        let Some(pod) = shown.observed.namespace.pod.as_ref().filter(|pod| pod.is_named()) else { continue };
+        let namespace = &shown.observed.namespace;
+        let Some(pod) = namespace.pod.as_ref().filter(|pod| pod.is_named() && namespace.primary) else { continue };
         let samples = samples(&shown);
-        for container in &shown.observed.namespace.containers {
+        for container in namespace.containers.iter().filter(|container| !container.name.is_empty()) {
             let container = container_labels(pod, &container.name);
             out.extend(samples.iter().map(|(labels, value)| (extended(&container, labels.iter().cloned()), value.clone())));
         }

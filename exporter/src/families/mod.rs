@@ -88,7 +88,7 @@ fn target(pod: Option<&Pod>, netns: String) -> Labels<'_> {
 
 /// The labels of a pod that processes or mounts told of: those of its namespace, where there is one.
 fn target_of<'a>(sweep: &'a Sweep, pod: Option<&'a Pod>) -> Labels<'a> {
-    let home = sweep.namespaces.iter().map(|observed| &observed.namespace).find(|namespace| pod.is_some() && namespace.pod.as_ref() == pod);
+    let home = sweep.namespaces.iter().map(|observed| &observed.namespace).find(|namespace| namespace.is_home_of(pod));
     let nameless = || pod.filter(|pod| !pod.is_named()).map_or_else(String::new, |pod| pod.uid.clone());
     target(pod, home.map_or_else(nameless, Namespace::label))
 }

@@ -4,6 +4,7 @@
 use super::bounded;
 use super::error::ReadError;
 use super::mounts::MountError;
+use super::names::Names;
 use super::processes::{Cgroup, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
 use super::sweep::{Fate, Observed, Skip};
@@ -124,10 +125,34 @@ pub fn narrowed(answer: &Result<ProcessTable, ProcessError>, procfs: &Path) -> O
 /// Most of a `cgroup` file that is compared; one line for each hierarchy.
 const GROUP_LIMIT: usize = 16 * 1024;
 
-/// The folder of named namespaces, where it cannot be listed.
-pub fn named(directory: &Path, error: &io::Error) -> Limitation {
-    let what = format!("named network namespaces are not known: cannot list {}: {}", directory.display(), chain(error));
-    limitation(what, "check --path.netns and the limit of open files")
+/// What a folder of names does not tell: all where it cannot be listed, else the names that could not be looked at and those that are no
+/// namespaces. The latter blind only where no namespace is seen but files that one could be mounted on.
+pub fn names(directory: &Path, answer: &io::Result<Names>) -> Vec<Limitation> {
+    let folder = directory.display();
+    let names = match answer {
+        Ok(names) => names,
+        Err(error) => {
+            let what = format!("named network namespaces are not known: cannot list {folder}: {}", chain(error));
+            return vec![limitation(what, "check --path.netns and the limit of open files")];
+        }
+    };
+    let mut out = Vec::new();
+    if let Some((name, error)) = names.refused.first() {
+        let what = format!("{} in {folder} not looked at: {name}: {}", counted(names.refused.len(), "name", "s"), chain(error));
+        out.push(limitation(what, REFUSED));
+    }
+    let foreign = names.files.len() + names.others.len();
+    if let Some(name) = names.files.first().or(names.others.first()) {
+        let blinds = names.found.is_empty() && !names.files.is_empty();
+        let what = format!("no network namespace behind {} in {folder}: {name}", counted(foreign, "name", "s"));
+        let remedy = if blinds {
+            "where it is one on the host, mount the folder with mountPropagation: HostToContainer; else remove it"
+        } else {
+            "remove it, where it is no namespace on the host either"
+        };
+        out.push(Limitation { blinds, ..limitation(what, remedy) });
+    }
+    out
 }
 
 /// Namespaces that could not be read, in whole or in part: one line for each source and reason.
@@ -215,6 +240,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::Named;
+    use super::super::netns::NsId;
     use super::super::processes::Process;
     use super::*;
     use std::fs;
@@ -239,5 +266,33 @@ mod tests {
         assert!(blinds("/", "/", Cgroup::default()), "we are process 1, or beside it");
         assert!(blinds("/../pause", "/", sandbox), "a pod that shares its process ids");
         assert!(!blinds("/../../init.scope", "/", Cgroup::default()), "a node that is itself a container");
+    }
+
+    #[test]
+    fn a_leftover_among_names_blinds_only_where_no_namespace_is_seen() {
+        let said = |names: Names| names_of(&Ok(names));
+        let lab = || Named { name: "lab".into(), id: NsId { dev: 4, ino: 2 }, path: "/run/netns/lab".into() };
+        let files = || vec!["old".to_owned()];
+        let alone = said(Names { files: files(), ..Names::default() });
+        assert_eq!(alone.iter().map(|limitation| limitation.blinds).collect::<Vec<_>>(), [true]);
+        assert!(alone[0].remedy.contains("HostToContainer"), "{alone:?}");
+        for names in [
+            Names { files: files(), found: vec![lab()], ..Names::default() },
+            Names { others: files(), ..Names::default() }, // a folder is never what a namespace is mounted on
+        ] {
+            let beside = said(names);
+            assert_eq!(beside.iter().map(|limitation| limitation.blinds).collect::<Vec<_>>(), [false]);
+            assert!(beside[0].what.ends_with(": old") && beside[0].remedy.starts_with("remove it"), "{beside:?}");
+        }
+        let refused = vec![("shut".to_owned(), ReadError::of("look at a name", rustix::io::Errno::ACCESS))];
+        let refused = said(Names { refused, found: vec![lab()], ..Names::default() });
+        assert!(refused.len() == 1 && refused[0].blinds && refused[0].what.contains("shut"), "{refused:?}");
+        assert_eq!(said(Names { found: vec![lab()], ..Names::default() }), []);
+        let missing = names_of(&Err(io::ErrorKind::NotFound.into()));
+        assert!(missing.len() == 1 && missing[0].blinds && missing[0].what.contains("/nope"), "{missing:?}");
+    }
+
+    fn names_of(answer: &io::Result<Names>) -> Vec<Limitation> {
+        names(Path::new("/nope"), answer)
     }
 }

@@ -15,6 +15,7 @@ pub mod iptables;
 pub mod limits;
 pub mod modules;
 pub mod mounts;
+pub mod names;
 pub mod namespaces;
 pub mod netlink;
 pub mod netns;

@@ -1,16 +1,17 @@
 //! From containers, processes and named namespaces to the distinct network namespaces of this host and who lives in each.
 //!
 //! All containers of a pod share one namespace, so it is read once. Host-network pods live in the host's, which is recognised by its
-//! inode. [`group`] is pure.
+//! inode. A process of a pod may make itself a further one (`unshare -n`): that one is the pod's too, but not the pod's own
+//! ([`Namespace::primary`]). [`group`] is pure.
 
 use super::containers::Container;
-use super::netns::{self, NsId};
+use super::names::Named;
+use super::netns::NsId;
 use super::processes::ProcessTable;
 use super::visits::Place;
 use chaoscope_model::Pod;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// One network namespace.
@@ -27,6 +28,9 @@ pub struct Namespace {
     pub host: bool,
     /// The pod it belongs to.
     pub pod: Option<Pod>,
+    /// Whether it is the network of that pod. One namespace of a pod is: where its containers live, else where its oldest process does.
+    /// True without a pod.
+    pub primary: bool,
     /// Containers living in it.
     pub containers: Vec<Resident>,
 }
@@ -43,19 +47,26 @@ pub struct Resident {
 }
 
 impl Namespace {
-    /// The `netns` label: empty for a pod whose name is known, else the name in `/run/netns`, else the inode.
+    /// The `netns` label: empty for the own network of a pod whose name is known, else the name in `/run/netns`, else the inode. A name
+    /// that reads like an inode is none, so that no two namespaces share a label.
     pub fn label(&self) -> String {
         match (&self.pod, &self.name) {
-            (Some(pod), _) if pod.is_named() => String::new(),
-            (_, Some(name)) => name.clone(),
+            (Some(pod), _) if pod.is_named() && self.primary => String::new(),
+            (_, Some(name)) if !name.bytes().all(|byte| byte.is_ascii_digit()) => name.clone(),
             _ => self.inode.to_string(),
         }
+    }
+
+    /// Whether this is the own network of `pod`.
+    pub fn is_home_of(&self, pod: Option<&Pod>) -> bool {
+        pod.is_some() && self.pod.as_ref() == pod && self.primary
     }
 
     /// What a person would call it: `namespace/pod`, a name, or an inode.
     pub fn title(&self) -> String {
         match &self.pod {
-            Some(pod) if pod.is_named() => format!("{}/{}", pod.namespace, pod.name),
+            Some(pod) if pod.is_named() && self.primary => format!("{}/{}", pod.namespace, pod.name),
+            Some(pod) if pod.is_named() => format!("{}/{} netns {}", pod.namespace, pod.name, self.label()),
             _ if self.host => "host".to_owned(),
             _ => match (self.containers.first(), &self.name) {
                 (Some(container), _) if !container.name.is_empty() => container.name.clone(),
@@ -64,39 +75,6 @@ impl Namespace {
             },
         }
     }
-}
-
-/// A namespace with a name of its own, under `/run/netns`.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// File name.
-    pub name: String,
-    /// Which namespace it is.
-    pub id: NsId,
-    /// Where it is mounted.
-    pub path: PathBuf,
-}
-
-/// The most named namespaces that are looked at.
-const LIMIT: usize = 65_536;
-
-/// Lists the named namespaces in `directory`. A missing directory means there are none; a file that is no namespace is skipped.
-pub fn named(directory: &Path) -> io::Result<Vec<Named>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut out: Vec<Named> = entries
-        .take(LIMIT)
-        .flatten()
-        .filter_map(|entry| {
-            let path = entry.path();
-            let name = super::netlink::name(entry.file_name().as_encoded_bytes());
-            Some(Named { name, id: netns::identify(&path).ok()?, path })
-        })
-        .collect();
-    out.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(out)
 }
 
 /// Everything [`group`] looks at.
@@ -119,6 +97,7 @@ pub struct Sources<'a> {
 pub fn group(sources: Sources<'_>) -> Vec<Namespace> {
     let file = |pid: u32| sources.procfs.join(format!("{pid}/ns/net"));
     let mut found: BTreeMap<NsId, Namespace> = BTreeMap::new();
+    let homes = homes(&sources);
     for (container, id) in sources.containers {
         let place = enter(&mut found, id, file(container.pid));
         place.containers.push(Resident { name: container.name, id: container.id, pid: container.pid });
@@ -133,8 +112,12 @@ pub fn group(sources: Sources<'_>) -> Vec<Namespace> {
         // Named files are the way in of last resort: a process' own file needs no mount to be shared with us.
         enter(&mut found, named.id, named.path).name = Some(named.name);
     }
+    for (id, namespace) in &mut found {
+        let home = namespace.pod.as_ref().and_then(|pod| homes.get(&pod.uid));
+        namespace.primary = home.is_none_or(|home| home == id);
+    }
     if let Some(host) = sources.host.and_then(|id| found.get_mut(&id)) {
-        (host.host, host.pod) = (true, None);
+        (host.host, host.pod, host.primary) = (true, None, true);
     }
     let mut out: Vec<Namespace> = found.into_values().collect();
     for namespace in &mut out {
@@ -142,6 +125,23 @@ pub fn group(sources: Sources<'_>) -> Vec<Namespace> {
     }
     out.sort_by_cached_key(|namespace| (namespace.pod.is_none(), namespace.title(), namespace.inode));
     out
+}
+
+/// The own network of each pod, by uid: of the namespaces it is in, the one where the runtime's containers live; of several or none, the
+/// one with the pod's oldest process, which is the sandbox. A pod on the host's network has the host's.
+fn homes(sources: &Sources<'_>) -> HashMap<String, NsId> {
+    // Of each pod's namespaces: whether no listed container lives there, and when the pod's oldest process there started.
+    let mut seen: HashMap<&str, BTreeMap<NsId, (bool, u64)>> = HashMap::new();
+    for process in sources.processes.map_or(&[][..], |table| &table.processes) {
+        let (Some(id), Some(uid)) = (process.netns, process.cgroup.pod_uid.as_deref()) else { continue };
+        let (_, oldest) = seen.entry(uid).or_default().entry(id).or_insert((true, u64::MAX));
+        *oldest = process.start_ticks.min(*oldest);
+    }
+    for (container, id) in sources.containers.iter().filter(|(container, _)| !container.pod.uid.is_empty()) {
+        seen.entry(&container.pod.uid).or_default().entry(*id).or_insert((true, u64::MAX)).0 = false;
+    }
+    let first = |ids: BTreeMap<NsId, (bool, u64)>| ids.into_iter().min_by_key(|(id, rank)| (*rank, *id)).map(|(id, _)| id);
+    seen.into_iter().filter_map(|(uid, ids)| Some((uid.to_owned(), first(ids)?))).collect()
 }
 
 /// The most ways into one namespace that are kept.
@@ -154,6 +154,7 @@ fn enter(found: &mut BTreeMap<NsId, Namespace>, id: NsId, path: PathBuf) -> &mut
         name: None,
         host: false,
         pod: None,
+        primary: true,
         containers: Vec::new(),
     });
     if namespace.place.paths.len() < WAYS {
@@ -207,6 +208,8 @@ mod tests {
 
     const HOST: NsId = NsId { dev: 4, ino: 1 };
     const WEB: NsId = NsId { dev: 4, ino: 2 };
+    /// Made by a process of a pod for itself.
+    const MADE: NsId = NsId { dev: 4, ino: 3 };
 
     fn process(pid: u32, netns: NsId, pod: Option<&str>, container: Option<&str>) -> Process {
         Process {
@@ -243,6 +246,48 @@ mod tests {
         let names: Vec<_> = found[0].containers.iter().map(|container| container.name.as_str()).collect();
         assert_eq!(names, ["sidecar", "web"], "the sandbox is not a container");
         assert_eq!(found[0].label(), "", "a named pod needs no netns label");
+    }
+
+    /// Two series of one pod with the same labels would make a scraper refuse the page.
+    #[test]
+    fn a_further_namespace_of_a_pod_has_a_label_of_its_own() {
+        let of = |containers: Vec<(Container, NsId)>, homes: [NsId; 2]| {
+            let processes = vec![process(9, homes[0], Some("u1"), Some("pause")), process(12, homes[1], Some("u1"), Some("a"))];
+            let table = ProcessTable { processes, ..ProcessTable::default() };
+            let pod = |_: &str| Some(container("a", "web", 10).pod);
+            let (procfs, named) = (Path::new("/proc"), vec![]);
+            group(Sources { containers, processes: Some(&table), named, host: Some(HOST), procfs, pod: &pod })
+        };
+        let found = of(vec![(container("a", "web", 10), WEB)], [WEB, MADE]);
+        let told: Vec<_> = found.iter().map(|namespace| (namespace.title(), namespace.label(), namespace.primary)).collect();
+        assert_eq!(told, [("shop/web-0".into(), String::new(), true), ("shop/web-0 netns 3".into(), "3".into(), false)]);
+        assert!(found[0].is_home_of(found[1].pod.as_ref()) && !found[1].is_home_of(found[1].pod.as_ref()));
+
+        // The runtime is gone and the name is remembered: the oldest process tells, whichever inode is smaller.
+        for homes in [[WEB, MADE], [MADE, WEB]] {
+            let found = of(vec![], homes);
+            let own: Vec<_> = found.iter().filter(|namespace| namespace.primary).map(|namespace| namespace.place.id).collect();
+            assert_eq!((found.len(), own), (2, vec![homes[0]]));
+        }
+        // Where the runtime's containers live counts more than age.
+        let found = of(vec![(container("a", "web", 12), MADE)], [WEB, MADE]);
+        assert_eq!(found.iter().find(|namespace| namespace.primary).map(|namespace| namespace.inode), Some(MADE.ino));
+    }
+
+    #[test]
+    fn what_a_pod_on_the_hosts_network_makes_is_not_its_own() {
+        let processes = vec![process(10, HOST, Some("u1"), Some("a")), process(12, MADE, Some("u1"), Some("a"))];
+        let found = grouped(vec![(container("a", "proxy", 10), HOST)], processes, vec![]);
+        let made = found.iter().find(|namespace| namespace.place.id == MADE).unwrap();
+        assert_eq!((made.primary, made.pod.is_some(), made.label()), (false, true, "3".into()));
+    }
+
+    #[test]
+    fn a_name_like_an_inode_is_no_label() {
+        let named = Named { name: "3".into(), id: WEB, path: "/run/netns/3".into() };
+        let found = grouped(vec![], vec![process(12, MADE, None, None)], vec![named]);
+        let labels: Vec<_> = found.iter().map(|namespace| (namespace.inode, namespace.label())).collect();
+        assert!(labels.contains(&(2, "2".into())) && labels.contains(&(3, "3".into())), "{labels:?}");
     }
 
     #[test]

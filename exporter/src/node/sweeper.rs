@@ -9,6 +9,7 @@ use super::error::ReadError;
 use super::limits::{self, Limitation};
 use super::modules::Modules;
 use super::mounts::{self, ResolvConf};
+use super::names;
 use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessError, ProcessTable};
@@ -110,14 +111,12 @@ impl Work {
         let containers = roster.map_or_else(Vec::new, |roster| roster.containers);
         let identify = |pid: u32| netns::identify(&self.config.procfs.join(format!("{pid}/ns/net"))).ok();
         let host = identify(1).or_else(|| netns::identify(Path::new("/proc/self/ns/net")).ok());
-        let named = namespaces::named(&self.config.named).unwrap_or_else(|error| {
-            sweep.limitations.push(limits::named(&self.config.named, &error));
-            Vec::new()
-        });
+        let names = names::read(&self.config.named);
+        sweep.limitations.extend(limits::names(&self.config.named, &names));
         let sources = Sources {
             containers: containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect(),
             processes: table.as_ref(),
-            named,
+            named: names.map_or_else(|_| Vec::new(), |names| names.found),
             host,
             procfs: &self.config.procfs,
             pod: &|uid| self.containers.pod(uid),

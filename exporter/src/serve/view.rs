@@ -124,7 +124,7 @@ fn acting(seen: &Seen, whose: impl Fn(&Option<chaoscope_model::Pod>) -> bool) ->
 fn pod(seen: &Seen, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
     let sweep = &seen.sweep;
     let namespace = &observed.namespace;
-    let owned = |pod: &Option<chaoscope_model::Pod>| pod.is_some() && *pod == namespace.pod;
+    let owned = |pod: &Option<chaoscope_model::Pod>| namespace.is_home_of(pod.as_ref());
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| owned(pod)).map(|(_, helper)| helper_text(helper)).collect();
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| owned(&files.pod)).flat_map(file_texts).collect();
     let errors = errors(observed);
@@ -150,8 +150,7 @@ fn pod(seen: &Seen, observed: &Observed, findings: &[Finding]) -> Option<Pod> {
 /// Helpers and mounts whose pod is not among the namespaces.
 fn homeless(seen: &Seen) -> Option<Pod> {
     let sweep = &seen.sweep;
-    let known =
-        |pod: &Option<chaoscope_model::Pod>| pod.is_some() && sweep.namespaces.iter().any(|observed| observed.namespace.pod == *pod);
+    let known = |pod: &Option<chaoscope_model::Pod>| sweep.namespaces.iter().any(|observed| observed.namespace.is_home_of(pod.as_ref()));
     let helpers: Vec<_> = sweep.helpers.iter().filter(|(pod, _)| !known(pod)).map(|(_, helper)| helper_text(helper)).collect();
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {

@@ -51,7 +51,8 @@ pub struct Process {
 /// What one walk saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessTable {
-    /// Every process but kernel threads and zombies, by ascending pid.
+    /// Every process but kernel threads and zombies, by ascending pid. Where only the main thread is dead, a thread stands for the process,
+    /// with its own id.
     pub processes: Vec<Process>,
     /// Processes whose namespaces (or whole entry) we may not see: without `CAP_SYS_PTRACE`, all but our own user's. Process 1 is not
     /// counted, for its namespaces are the host's own.
@@ -120,12 +121,15 @@ pub fn read(procfs: &Path, until: Instant) -> Result<ProcessTable, ProcessError>
             walk.table.skipped += (pids.len() - visited) as u32;
             break;
         }
-        match walk.visit(pid) {
+        match walk.visit(pid, true) {
             Err(Errno::ACCESS | Errno::PERM) => walk.table.unreadable += 1,
             Err(source) if !is_gone(source) => return Err(ProcessError::Process { pid, source }),
             _ => {}
         }
     }
+    // A thread that stands for its process is not in its place.
+    walk.table.processes.sort_unstable_by_key(|process| process.pid);
+    walk.table.processes.dedup_by_key(|process| process.pid);
     Ok(walk.table)
 }
 
@@ -162,11 +166,15 @@ struct Walk {
 }
 
 impl Walk {
-    /// Reads one process into the table, unless it is a kernel thread or a zombie, which has no namespaces any more.
-    fn visit(&mut self, pid: u32) -> rustix::io::Result<()> {
+    /// Reads one process into the table, unless it is a kernel thread or a zombie, which has no namespaces any more. For one whose main
+    /// thread alone is dead (`leads`: `pid` may be one) another thread stands.
+    fn visit(&mut self, pid: u32, leads: bool) -> rustix::io::Result<()> {
         let entry = bounded::directory(&self.root, pid.to_string())?;
         let stat = parse_stat(bounded::once(&entry, "stat", &mut self.buffer)?).ok_or(Errno::INVAL)?;
         self.table.kernel_threads |= stat.flags & KERNEL_THREAD != 0;
+        if stat.is_dead && stat.threads > 1 && leads {
+            return self.survivor(&entry, pid);
+        }
         if stat.is_dead || stat.flags & KERNEL_THREAD != 0 {
             return Ok(());
         }
@@ -184,6 +192,20 @@ impl Walk {
         self.table.unreadable += u32::from(netns.is_none() && pid != 1);
         let Stat { comm, ppid, start_ticks, .. } = stat;
         self.table.processes.push(Process { pid, start_ticks, ppid, comm, netns, pidns, mntns, cgroup, argv });
+        Ok(())
+    }
+
+    /// Reads the first thread that is alive. The ids of threads open entries of /proc as those of processes do, though it does not list them.
+    fn survivor(&mut self, entry: &OwnedFd, leader: u32) -> rustix::io::Result<()> {
+        let threads = pids(&openat(entry, "task", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
+        let before = self.table.processes.len();
+        for thread in threads.into_iter().filter(|thread| *thread != leader) {
+            match self.visit(thread, false) {
+                Err(error) if !is_gone(error) => return Err(error),
+                _ if self.table.processes.len() > before => break,
+                _ => {}
+            }
+        }
         Ok(())
     }
 

@@ -98,6 +98,28 @@ fn kernel_threads_and_zombies_are_left_out() {
     assert_eq!(tree.read().processes.len(), 1);
 }
 
+/// Its main thread ended and left the others to run: they are found by one of them, whose id opens its files as a process' does.
+#[test]
+fn a_dead_main_thread_does_not_hide_the_others() {
+    let tree = Tree::new();
+    tree.add(1, 0, "init", "host");
+    let dead = |pid| stat_line(pid, "app", "Z", 1, 0).replace(" 20 0 1 0 ", " 20 0 3 0 ");
+    let leader = tree.add(10, 1, "app", "pod");
+    fs::write(leader.join("stat"), dead(10)).unwrap();
+    fs::remove_dir_all(leader.join("ns")).unwrap(); // a dead one has none any more
+    for thread in ["10", "11", "30"] {
+        fs::create_dir_all(leader.join("task").join(thread)).unwrap();
+    }
+    // /proc opens a thread's id too, but does not list it; this tree's list cannot hide it, so it shows it twice at most.
+    fs::write(tree.add(11, 1, "app", "pod").join("stat"), dead(11)).unwrap();
+    tree.add(30, 1, "app", "pod");
+    tree.add(20, 1, "other", "host");
+    let table = tree.read();
+    let pids: Vec<_> = table.processes.iter().map(|process| process.pid).collect();
+    assert_eq!(pids, [1, 20, 30], "ascending, each once");
+    assert_eq!(table.unreadable, 0);
+}
+
 #[test]
 fn what_goes_while_we_look_is_no_error() {
     let tree = Tree::new();
@@ -220,6 +242,6 @@ proptest! {
     #[test]
     fn any_name_is_read_back(comm in "[ -~\n]{0,15}", ppid in any::<u32>(), flags in any::<u32>()) {
         let stat = parse_stat(stat_line(5, &comm, "R", ppid, flags).as_bytes()).unwrap();
-        prop_assert_eq!(stat, Stat { comm, is_dead: false, ppid, flags, start_ticks: 95 });
+        prop_assert_eq!(stat, Stat { comm, is_dead: false, ppid, flags, threads: 1, start_ticks: 95 });
     }
 }

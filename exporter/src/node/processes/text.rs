@@ -7,6 +7,8 @@ pub(super) struct Stat {
     pub(super) is_dead: bool,
     pub(super) ppid: u32,
     pub(super) flags: u32,
+    /// Threads of the process, a dead main thread among them until the last one ends.
+    pub(super) threads: u32,
     pub(super) start_ticks: u64,
 }
 
@@ -20,8 +22,9 @@ pub(super) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let state = fields.next()?; // field 3
     let ppid = fields.next()?.parse().ok()?; // field 4
     let flags = fields.nth(4)?.parse().ok()?; // field 9
-    let start_ticks = fields.nth(12)?.parse().ok()?; // field 22
-    Some(Stat { comm, is_dead: matches!(state, "Z" | "X" | "x"), ppid, flags, start_ticks })
+    let threads = fields.nth(10)?.parse().ok()?; // field 20
+    let start_ticks = fields.nth(1)?.parse().ok()?; // field 22
+    Some(Stat { comm, is_dead: matches!(state, "Z" | "X" | "x"), ppid, flags, threads, start_ticks })
 }
 
 /// `cmdline`: arguments, each ended by a zero byte; a program that has changed its title may have left none.
