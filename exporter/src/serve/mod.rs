@@ -11,6 +11,7 @@ mod figures;
 mod gate;
 mod metrics;
 mod page;
+mod parameters;
 mod pulse;
 mod view;
 

@@ -89,7 +89,7 @@ fn generation(bytes: &[u8]) -> Option<[u8; 2]> {
 /// Tables being put together: a chain is found by (family, table, name).
 #[derive(Default)]
 struct Tables {
-    tables: Vec<Table>,
+    list: Vec<Table>,
     /// Family and name of those whose hooks are off.
     dormant: Vec<(Family, String)>,
     index: BTreeMap<(u8, String, String), (usize, usize)>,
@@ -121,12 +121,12 @@ impl Tables {
     fn add_chain(&mut self, family: u8, table: String, chain: Chain) {
         let kind = family_of(family);
         let same = |known: &Table| known.name == table && known.family == kind;
-        let at = self.tables.iter().position(same).unwrap_or_else(|| {
-            self.tables.push(Table { backend: Backend::Nft, family: kind, name: table.clone(), chains: Vec::new() });
-            self.tables.len() - 1
+        let at = self.list.iter().position(same).unwrap_or_else(|| {
+            self.list.push(Table { backend: Backend::Nft, family: kind, name: table.clone(), chains: Vec::new() });
+            self.list.len() - 1
         });
-        self.index.insert((family, table, chain.name.clone()), (at, self.tables[at].chains.len()));
-        self.tables[at].chains.push(chain);
+        self.index.insert((family, table, chain.name.clone()), (at, self.list[at].chains.len()));
+        self.list[at].chains.push(chain);
     }
 
     fn add_flags(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
@@ -167,20 +167,20 @@ impl Tables {
                 last = Some((family, table, chain));
             }
             let rule: Rule = expressions::rule(list, family_of(family))?;
-            self.tables[place.0].chains[place.1].rules.push(rule);
+            self.list[place.0].chains[place.1].rules.push(rule);
         }
         Ok(())
     }
 
     fn finish(mut self) -> Vec<Table> {
-        for table in &mut self.tables {
+        for table in &mut self.list {
             if self.dormant.iter().any(|(family, name)| (*family, name) == (table.family, &table.name)) {
                 table.chains.iter_mut().for_each(|chain| chain.reachable = Some(false));
             } else {
                 mark_reachable(table);
             }
         }
-        self.tables
+        self.list
     }
 }
 
