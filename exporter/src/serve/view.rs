@@ -14,6 +14,7 @@ use chaoscope_model::{Effect, Tool};
 use std::time::Duration;
 
 /// One namespace worth showing.
+#[derive(Default)]
 pub(super) struct Pod {
     pub(super) title: String,
     /// Pod uid, inode and containers, on one line.
@@ -143,15 +144,10 @@ fn homeless(seen: &Seen) -> Option<Pod> {
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
         title: "outside of these namespaces".to_owned(),
-        about: String::new(),
-        took: String::new(),
         effective: acting(seen, |pod| !known(pod)),
-        qdiscs: vec![],
-        sets: vec![],
-        rules: vec![],
         helpers,
         mounts,
-        errors: vec![],
+        ..Pod::default()
     })
 }
 
