@@ -14,6 +14,7 @@ use crate::verdict::{Finding, drops_by_policy, filter_tool, is_chaos_rule, qdisc
 use chaoscope_model::{Effect, Tool};
 
 /// One namespace worth showing.
+#[derive(Default)]
 pub(super) struct Pod {
     pub(super) title: String,
     /// Pod uid, inode and containers, on one line.
@@ -154,16 +155,10 @@ fn homeless(seen: &Seen) -> Option<Pod> {
     let mounts: Vec<_> = sweep.mounts.iter().filter(|files| !known(&files.pod)).flat_map(file_texts).collect();
     (!helpers.is_empty() || !mounts.is_empty()).then(|| Pod {
         title: "outside of these namespaces".to_owned(),
-        about: String::new(),
-        took: String::new(),
         effective: acting(seen, |pod| !known(pod)),
-        qdiscs: vec![],
-        filters: vec![],
-        sets: vec![],
-        rules: vec![],
         helpers,
         mounts,
-        errors: vec![],
+        ..Pod::default()
     })
 }
 
