@@ -110,6 +110,7 @@ fn assert_netem(ours: &Netem, said: &Value) {
     assert_eq!(ours.loss_ratio.is_none(), model.is_some(), "{said}");
     assert_eq!((&said["limit"], &said["gap"]), (&ours.limit_packets.into(), &ours.gap.into()), "{said}");
     assert_eq!(ours.rate_bytes_per_second, said["rate"]["rate"].as_u64(), "{said}");
+    assert_eq!(ours.slot, said.get("slot").is_some(), "{said}");
 }
 
 fn assert_tbf(ours: &Tbf, said: &Value) {
@@ -117,9 +118,9 @@ fn assert_tbf(ours: &Tbf, said: &Value) {
     let rate = ours.rate_bytes_per_second as f64;
     assert!(near(rate, number("rate")), "{ours:?} {said}");
     // tc rounds the bucket to whole microseconds of sending, and the latency, which is how it tells the limit.
-    assert!((ours.burst_bytes - number("burst")).abs() <= rate * 1e-6 + 1.0, "{ours:?} {said}");
+    assert!((ours.burst_bytes as f64 - number("burst")).abs() <= rate * 1e-6 + 1.0, "{ours:?} {said}");
     let latency = |rate: u64, burst: f64| 1e6 * f64::from(ours.limit_bytes) / rate as f64 - 1e6 * burst / rate as f64;
-    let ours_latency = latency(ours.rate_bytes_per_second, ours.burst_bytes);
+    let ours_latency = latency(ours.rate_bytes_per_second, ours.burst_bytes as f64);
     match ours.peakrate_bytes_per_second {
         None => assert!(said.get("minburst").is_none() && (ours_latency - number("lat")).abs() <= 2.0, "{ours:?} {said}"),
         Some(_) => assert!(said.get("minburst").is_some() && ours_latency <= number("lat") + 2.0, "{ours:?} {said}"),

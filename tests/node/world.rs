@@ -158,7 +158,7 @@ fn idle() -> Reading {
 
 /// A partition and a bandwidth limit of Chaos Mesh, a second experiment that has recovered, and a set of somebody else.
 fn partitioned() -> Reading {
-    let tbf = Tbf { rate_bytes_per_second: 125_000, peakrate_bytes_per_second: Some(250_000), burst_bytes: 10_000.0, limit_bytes: 20_000 };
+    let tbf = Tbf { rate_bytes_per_second: 125_000, peakrate_bytes_per_second: Some(250_000), burst_bytes: 10_000, limit_bytes: 20_000 };
     let set = |name: &str, kind: &str, members| Set {
         name: name.into(),
         kind: kind.into(),

@@ -29,7 +29,7 @@ impl Family for Tbf {
             "Highest rate of a token bucket filter's bursts; absent where none is set.",
             samples(|tbf| tbf.peakrate_bytes_per_second.map(|rate| rate as f64)),
         )?;
-        out.gauge("chaoscope_tbf_burst_bytes", "Size of a token bucket filter's bucket.", samples(|tbf| Some(tbf.burst_bytes)))?;
+        out.gauge("chaoscope_tbf_burst_bytes", "Size of a token bucket filter's bucket.", samples(|tbf| Some(tbf.burst_bytes as f64)))?;
         out.gauge(
             "chaoscope_tbf_limit_bytes",
             "Bytes that may wait in a token bucket filter.",

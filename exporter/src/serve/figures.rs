@@ -13,8 +13,8 @@ pub(super) fn rate(bytes_per_second: u64) -> String {
     scaled(bytes_per_second as f64 * 8.0, &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"], 1000.0)
 }
 
-pub(super) fn bytes(count: f64) -> String {
-    scaled(count, &["B", "KiB", "MiB", "GiB"], 1024.0)
+pub(super) fn bytes(count: u64) -> String {
+    scaled(count as f64, &["B", "KiB", "MiB", "GiB"], 1024.0)
 }
 
 fn scaled(mut value: f64, units: &[&str], step: f64) -> String {
@@ -52,7 +52,7 @@ mod tests {
     fn figures_read_as_people_write_them() {
         assert_eq!(rate(1_000_000), "8 Mbit/s");
         assert_eq!(rate(100), "800 bit/s");
-        assert_eq!(bytes(10_000.0), "9.77 KiB");
+        assert_eq!(bytes(10_000), "9.77 KiB");
         assert_eq!(percent(0.05), "5%");
         assert_eq!(percent(0.123_456), "12.3456%");
         assert_eq!((counted(1, "set"), counted(0, "set")), ("1 set".to_owned(), "0 sets".to_owned()));

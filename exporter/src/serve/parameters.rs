@@ -44,6 +44,9 @@ fn netem_text(netem: &Netem) -> String {
         parts.push(format!("gap {}", netem.gap));
     }
     parts.extend(netem.rate_bytes_per_second.map(|value| format!("rate {}", rate(value))));
+    if netem.slot {
+        parts.push("slot".to_owned());
+    }
     if parts.is_empty() { "without any effect".to_owned() } else { parts.join(" ") }
 }
 
@@ -54,6 +57,7 @@ mod tests {
     #[test]
     fn a_netem_without_parameters_says_so() {
         assert_eq!(netem_text(&Netem { loss_ratio: Some(0.0), ..Netem::default() }), "without any effect");
+        assert_eq!(netem_text(&Netem { slot: true, ..Netem::default() }), "slot");
         let netem = Netem {
             delay_seconds: 0.1,
             jitter_seconds: 0.01,

@@ -1,7 +1,8 @@
 //! `nf_tables` over netlink: what `iptables-nft` writes and what `nft` writes.
 //!
-//! Three dumps, chains, tables and rules; when there is no chain there is nothing more to ask. All carry the generation of the rule set,
-//! so that a change between them is noticed and all are read again. Of a table only its flag *dormant* is of use: its hooks are off. The *reset* variants of these calls clear counters and are never used.
+//! Three dumps, chains, tables and rules, and the chains again; when there is no chain there is nothing more to ask. All carry the
+//! generation of the rule set, so that a change between them is noticed and all are read again. Of a table only its flag *dormant* is of
+//! use: its hooks are off. The *reset* variants of these calls clear counters and are never used.
 //! Layouts: `include/uapi/linux/netfilter/nf_tables.h`. How expressions become text is in [`expressions`].
 
 mod expressions;
@@ -50,22 +51,23 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Table>, Read
         let mut tables = Tables::default();
         tables.add_chains(chains)?;
         let flags = socket.dump("nft tables", &Request::new(GET_TABLE, &[0; NFGENMSG]), buffer)?;
-        if self::generation(flags) != generation {
+        if generation.is_none() || self::generation(flags) != generation {
             continue;
         }
         tables.add_flags(flags)?;
+        let before = tables.list.clone();
         let rules = socket.dump("nft rules", &Request::new(GET_RULE, &[0; NFGENMSG]), buffer)?;
-        if !rules.is_empty() {
-            if self::generation(rules) == generation {
-                tables.add_rules(rules)?;
-                return Ok(tables.finish());
-            }
+        if !rules.is_empty() && self::generation(rules) != generation {
             continue;
         }
-        // No rule, no generation: a second look at the chains tells whether the rules went away in between.
+        let added = tables.add_rules(rules); // an error only counts when all was of one moment
+        // The kernel counts a generation before all of it is in force (policies come last), and without rules there is no generation: a
+        // second look at the chains tells whether all was of one moment.
         let chains = socket.dump("nft chains", &Request::new(GET_CHAIN, &[0; NFGENMSG]), buffer)?;
-        if self::generation(chains) == generation {
-            return Ok(tables.finish());
+        let mut after = Tables::default();
+        after.add_chains(chains)?;
+        if self::generation(chains) == generation && after.list == before {
+            return added.map(|()| tables.finish());
         }
     }
     Err(ReadError::Interrupted("nft rules"))
@@ -80,10 +82,11 @@ pub fn parse(tables: &[u8], chains: &[u8], rules: &[u8]) -> Result<Vec<Table>, R
     Ok(out.finish())
 }
 
-/// The resource id of the first message. One dump has one generation, or the kernel would have marked it as interrupted.
+/// The resource id that all messages have. The kernel marks a dump as interrupted only between its parts, not within one.
 fn generation(bytes: &[u8]) -> Option<[u8; 2]> {
-    let first = messages(bytes).next()?.ok()?;
-    first.payload.get(2..4)?.try_into().ok()
+    let mut ids = messages(bytes).map(|message| message.ok()?.payload.get(2..4)?.try_into().ok());
+    let first = ids.next()??;
+    ids.all(|id| id == Some(first)).then_some(first)
 }
 
 /// Tables being put together: a chain is found by (family, table, name).
@@ -239,6 +242,15 @@ mod tests {
         let payload = [&[family, 0, 0, 0][..], &attribute(TABLE_NAME, name), &attribute(TABLE_FLAGS, &DORMANT.to_be_bytes())].concat();
         let length = (16 + payload.len()) as u32;
         [&length.to_ne_bytes()[..], &SUBSYSTEM.to_ne_bytes(), &[0; 10], &payload].concat()
+    }
+
+    #[test]
+    fn a_dump_of_two_generations_has_none() {
+        let (mut one, mut other) = (dormant(2, b"one\0"), dormant(2, b"two\0"));
+        (one[18], other[18]) = (7, 7);
+        assert_eq!(generation(&[one.clone(), other.clone()].concat()), Some([7, 0]));
+        other[18] = 8;
+        assert_eq!((generation(&[one, other].concat()), generation(&[])), (None, None));
     }
 
     #[test]

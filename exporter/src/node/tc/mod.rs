@@ -7,6 +7,7 @@
 pub mod filter;
 pub mod options;
 mod statistics;
+mod units;
 
 pub use statistics::Statistics;
 
@@ -311,6 +312,7 @@ mod tests {
         assert_eq!((reorder.gap, reorder.limit_packets), (5, 1000));
         assert_eq!((netem(&qdiscs, 10).rate_bytes_per_second, netem(&qdiscs, 10).limit_packets), (Some(1_250_000), 777));
         assert_eq!(netem(&qdiscs, 11).rate_bytes_per_second, Some(5_000_000_000));
+        assert_eq!((0..17).filter(|at| netem(&qdiscs, *at).slot).collect::<Vec<_>>(), [12]);
         near(netem(&qdiscs, 13).delay_seconds, 5.0);
         near(netem(&qdiscs, 14).delay_seconds, 250.0);
         assert_eq!((qdiscs[14].statistics.queued, qdiscs[14].statistics.backlog), (Some(7), Some(7 * 43)));
@@ -348,7 +350,7 @@ mod tests {
         let qdiscs = parse_qdiscs(&bytes(TBF)).unwrap();
         let Options::Tbf(tbf) = &qdiscs[0].options else { panic!("{qdiscs:#?}") };
         assert_eq!((tbf.rate_bytes_per_second, tbf.peakrate_bytes_per_second, tbf.limit_bytes), (1_000_000, None, 20_971_520));
-        near(tbf.burst_bytes, 10_000.0);
+        assert_eq!(tbf.burst_bytes, 10_000);
         assert_eq!(qdiscs[1].options, Options::Clsact);
         let filters = filter::parse(&bytes(U32), "lo").unwrap();
         let last = filters.last().unwrap();

@@ -6,11 +6,8 @@
 use super::super::error::ReadError;
 use super::super::netlink::{attributes, u32_at, u64_at};
 use super::Handle;
+use super::units::{bytes_in, ratio, seconds, ticks};
 use serde::Serialize;
-
-/// Seconds in one psched tick: `PSCHED_SHIFT` is 6 (`include/net/pkt_sched.h`), so a tick is 64 ns.
-const TICK: f64 = 64e-9;
-const NANOSECOND: f64 = 1e-9;
 
 /// Decoded parameters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,6 +72,8 @@ pub struct Netem {
     pub gap: u32,
     /// Rate limit; absent when none is set.
     pub rate_bytes_per_second: Option<u64>,
+    /// Whether packets are held back to be sent in slots of time; the slots are not decoded.
+    pub slot: bool,
     /// Packets it may hold.
     pub limit_packets: u32,
 }
@@ -87,7 +86,7 @@ pub struct Tbf {
     /// Peak rate; absent when none is set.
     pub peakrate_bytes_per_second: Option<u64>,
     /// Size of the bucket.
-    pub burst_bytes: f64,
+    pub burst_bytes: u64,
     /// Bytes it may hold.
     pub limit_bytes: u32,
 }
@@ -154,22 +153,17 @@ fn short(what: &'static str) -> ReadError {
     ReadError::Malformed(what)
 }
 
-/// A probability: the kernel scales 0 to 1 onto 0 to 2^32 - 1.
-fn ratio(scaled: u32) -> f64 {
-    f64::from(scaled) / f64::from(u32::MAX)
-}
-
 /// `tc_netem_qopt` is 24 bytes: latency, limit, loss, gap, duplicate, jitter; then CORR 1, REORDER 3, CORRUPT 4, LOSS 5, RATE 6,
-/// RATE64 8, LATENCY64 10, JITTER64 11.
+/// RATE64 8, LATENCY64 10, JITTER64 11, SLOT 12.
 fn netem(bytes: &[u8]) -> Result<Netem, ReadError> {
     let field = |index: usize| u32_at(bytes, index * 4).ok_or(short("netem options shorter than struct tc_netem_qopt"));
     let mut out = Netem {
-        delay_seconds: f64::from(field(0)?) * TICK,
+        delay_seconds: ticks(field(0)?),
         limit_packets: field(1)?,
         loss_ratio: Some(ratio(field(2)?)),
         gap: field(3)?,
         duplicate_ratio: ratio(field(4)?),
-        jitter_seconds: f64::from(field(5)?) * TICK,
+        jitter_seconds: ticks(field(5)?),
         ..Netem::default()
     };
     let mut rate64 = None;
@@ -185,6 +179,7 @@ fn netem(bytes: &[u8]) -> Result<Netem, ReadError> {
             8 => rate64 = u64_at(value, 0),
             10 => out.delay_seconds = signed_seconds(value)?,
             11 => out.jitter_seconds = signed_seconds(value)?,
+            12 => out.slot = true, // only sent when there are slots
             _ => {}
         }
     }
@@ -206,7 +201,7 @@ fn loss_model(bytes: &[u8], random: Option<f64>) -> Result<(Option<f64>, Option<
 
 /// A signed 64-bit number of nanoseconds (`TCA_NETEM_LATENCY64`, `TCA_NETEM_JITTER64`).
 fn signed_seconds(bytes: &[u8]) -> Result<f64, ReadError> {
-    u64_at(bytes, 0).map(|nanoseconds| nanoseconds.cast_signed() as f64 * NANOSECOND).ok_or(short("netem time too short"))
+    u64_at(bytes, 0).map(|nanoseconds| seconds(nanoseconds.cast_signed() as f64)).ok_or(short("netem time too short"))
 }
 
 /// `TCA_TBF_PARMS` 1 holds `tc_tbf_qopt`: rate and peakrate (`tc_ratespec`, 12 bytes, rate at 8), limit at 24, buffer at 28 (ticks);
@@ -228,7 +223,7 @@ fn tbf(bytes: &[u8]) -> Result<Tbf, ReadError> {
         rate_bytes_per_second: rate,
         peakrate_bytes_per_second: peak64.or(Some(u64::from(field(20)?))).filter(|rate| *rate > 0),
         limit_bytes: field(24)?,
-        burst_bytes: f64::from(field(28)?) * TICK * rate as f64,
+        burst_bytes: bytes_in(field(28)?, rate),
     })
 }
 
@@ -274,4 +269,29 @@ fn htb_class(bytes: &[u8]) -> Result<Options, ReadError> {
         rate_bytes_per_second: rate64.unwrap_or(u64::from(rate)),
         ceil_bytes_per_second: ceil64.unwrap_or(u64::from(ceil)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_comes_back_in_round_figures() {
+        // As tc scales them.
+        for (set, scaled) in [(0.05, 214_748_365), (0.3, 1_288_490_189), (0.001, 4_294_967), (0.0, 0), (1.0, u32::MAX)] {
+            assert_eq!(ratio(scaled).to_bits(), f64::to_bits(set), "{set}");
+        }
+        assert!(ratio(1) > 0.0);
+        assert_eq!(ticks(1_171_875).to_string(), "0.075");
+        // 10 KiB at 1 Mbit/s take 81.92 ms.
+        assert_eq!((bytes_in(1_280_000, 125_000), bytes_in(1, 1), bytes_in(u32::MAX, u64::MAX)), (10_240, 0, u64::MAX));
+    }
+
+    #[test]
+    fn slots_are_noticed() {
+        let plain = [0; 24];
+        assert!(!netem(&plain).unwrap().slot);
+        let slots = [&plain[..], &44_u16.to_ne_bytes(), &12_u16.to_ne_bytes(), &[1; 40]].concat();
+        assert!(netem(&slots).unwrap().slot);
+    }
 }
