@@ -313,7 +313,10 @@ async fn files_are_looked_at_whatever_the_runtime_leaves_out() {
         }
     });
     let endpoint = format!("--runtime.endpoint=unix://{}", socket.display());
-    let words = ["--runtime=cri", &endpoint, ALONE[1], &procfs.path()];
+    let names = procfs.0.path().join("names"); // there, and empty: a missing folder would be a limitation
+    std::fs::create_dir(&names).unwrap();
+    let names = format!("--path.netns={}", names.display());
+    let words = ["--runtime=cri", &endpoint, &names, &procfs.path()];
     let node = start(&words);
     let page = node.scrape();
     let toda = |labels: &[(&str, &str)]| page.values("chaoscope_fault_mounts", &[&[("kind", "toda")], labels].concat());
