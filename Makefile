@@ -4,7 +4,7 @@
 #   make test    as root: install what the tests need, then lint, fuzz and test everything
 #   make lint    rustfmt and clippy, warnings are errors
 #   make fuzz    every byte parser, FUZZ_SECONDS each (60)
-#   make bench   the figures of the README's table
+#   make bench   the figures of the README's "How fast"
 #   make dist    a static binary and its archive in dist/
 
 SHELL := /bin/bash
