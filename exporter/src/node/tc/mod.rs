@@ -119,24 +119,8 @@ impl Qdisc {
     }
 }
 
-/// One class of a classful qdisc.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Class {
-    /// Network device.
-    pub device: String,
-    /// Interface index.
-    pub ifindex: u32,
-    /// The qdisc's kind.
-    pub kind: String,
-    /// Class id.
-    pub handle: Handle,
-    /// Parent class or qdisc.
-    pub parent: Handle,
-    /// Decoded parameters.
-    pub options: Options,
-    /// Counters.
-    pub statistics: Statistics,
-}
+/// One class of a classful qdisc, which is told by the same values; its kind is the qdisc's.
+pub type Class = Qdisc;
 
 /// Reads the namespace the socket was opened in. Classes and filters come by calls of their own, so the qdiscs are looked at once more
 /// afterwards: all three are of one tree, or the tree is read again.
