@@ -10,11 +10,10 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
-use crate::source::{Error, Source};
+use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -109,11 +108,6 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     });
     let sweep = sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep });
     World { detail: sources.detail, sweep, host, own: own::read(), sources: outcomes }
-}
-
-async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
-    let start = Instant::now();
-    (work.await, start.elapsed())
 }
 
 /// The page every family writes, and the runner's own two families.

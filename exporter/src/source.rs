@@ -28,6 +28,12 @@ pub enum Error {
     Failed(Arc<str>),
 }
 
+/// The answer of some work, and how long it took.
+pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    (work.await, start.elapsed())
+}
+
 /// Runs blocking work on a thread of its own.
 pub async fn blocking<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let (sender, receiver) = tokio::sync::oneshot::channel();

@@ -22,6 +22,7 @@ use crate::exposition::Labels;
 use crate::node::namespaces::Namespace;
 use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::Qdisc;
+use crate::node::tc::options::Options;
 use crate::node::visit::Reading;
 use crate::scrape::{Family, World};
 use chaoscope_model::Pod;
@@ -78,6 +79,12 @@ impl<'a> Shown<'a> {
             (extended(&target, labels), qdisc)
         })
     }
+}
+
+/// The parameters of every qdisc of one kind, with the labels of a fault: `pick` takes them out of the options.
+fn parameters<'a, T>(world: &'a World, pick: fn(&Options) -> Option<&T>) -> Vec<(Labels<'a>, &'a T)> {
+    let picked = |(labels, qdisc): (Labels<'a>, &'a Qdisc)| Some((extended(&labels, undeclared()), pick(&qdisc.options)?));
+    shown(world).flat_map(|shown| shown.qdiscs().filter_map(picked).collect::<Vec<_>>()).collect()
 }
 
 /// `namespace`, `pod` and `netns`; the last is empty for a pod that has a name.

@@ -1,7 +1,7 @@
 //! `chaoscope_netem_*`: the parameters of every netem, in base units, so that an injected delay can be laid over a measured one.
 
-use super::{extended, shown, undeclared};
-use crate::exposition::{Exposition, Labels};
+use super::parameters;
+use crate::exposition::Exposition;
 use crate::node::tc::options::{Netem as Parameters, Options};
 use crate::scrape::{Family, World};
 use std::fmt;
@@ -10,13 +10,10 @@ pub(super) struct Netem;
 
 impl Family for Netem {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let all: Vec<(Labels<'_>, &Parameters)> = shown(world)
-            .flat_map(|shown| shown.qdiscs().collect::<Vec<_>>())
-            .filter_map(|(labels, qdisc)| match &qdisc.options {
-                Options::Netem(netem) => Some((extended(&labels, undeclared()), netem)),
-                _ => None,
-            })
-            .collect();
+        let all = parameters(world, |options| match options {
+            Options::Netem(netem) => Some(netem),
+            _ => None,
+        });
         let samples =
             |field: fn(&Parameters) -> Option<f64>| all.iter().filter_map(move |(labels, netem)| Some((labels.clone(), field(netem)?)));
         out.gauge("chaoscope_netem_delay_seconds", "Delay a netem adds.", samples(|netem| Some(netem.delay_seconds)))?;

@@ -1,7 +1,7 @@
 //! `chaoscope_tbf_*`: the parameters of every token bucket filter, in base units.
 
-use super::{extended, shown, undeclared};
-use crate::exposition::{Exposition, Labels};
+use super::parameters;
+use crate::exposition::Exposition;
 use crate::node::tc::options::{Options, Tbf as Parameters};
 use crate::scrape::{Family, World};
 use std::fmt;
@@ -10,13 +10,10 @@ pub(super) struct Tbf;
 
 impl Family for Tbf {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let all: Vec<(Labels<'_>, &Parameters)> = shown(world)
-            .flat_map(|shown| shown.qdiscs().collect::<Vec<_>>())
-            .filter_map(|(labels, qdisc)| match &qdisc.options {
-                Options::Tbf(tbf) => Some((extended(&labels, undeclared()), tbf)),
-                _ => None,
-            })
-            .collect();
+        let all = parameters(world, |options| match options {
+            Options::Tbf(tbf) => Some(tbf),
+            _ => None,
+        });
         let samples =
             |field: fn(&Parameters) -> Option<f64>| all.iter().filter_map(move |(labels, tbf)| Some((labels.clone(), field(tbf)?)));
         out.gauge(

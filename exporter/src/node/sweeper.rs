@@ -18,7 +18,7 @@ use super::sweep::{Fate, Files, Observed, Part, Skip, Sweep};
 use super::visit::Plan;
 use super::visits::{Visit, visit_all};
 use crate::exposition::Distribution;
-use crate::source::{Error, Shared, Source, blocking};
+use crate::source::{Error, Shared, Source, blocking, timed};
 use chaoscope_model::Pod;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,7 +85,7 @@ impl Work {
         let patience = until.min(start + until.saturating_duration_since(start) / 2);
         let procfs = self.config.procfs.clone();
         let table = blocking("processes", move || processes::read(&procfs, patience));
-        let (roster, table) = tokio::join!(clocked(self.containers.read(patience.into())), clocked(table));
+        let (roster, table) = tokio::join!(timed(self.containers.read(patience.into())), timed(table));
         let mut sweep = Sweep {
             at,
             took: Duration::ZERO,
@@ -175,12 +175,12 @@ impl Work {
 
     /// The pod a helper acts on: by its network namespace, else by the pod's uid.
     fn owner(&self, sweep: &Sweep, helper: &Helper) -> Option<Pod> {
-        let by_netns = |id| sweep.namespaces.iter().find(|observed| Some(observed.namespace.place.id) == id)?.namespace.pod.clone();
+        let by_netns = |id| sweep.namespaces.iter().find(|observed| observed.namespace.place.id == id)?.namespace.pod.clone();
         let by_uid = |uid: &String| {
             let known = sweep.namespaces.iter().filter_map(|observed| observed.namespace.pod.as_ref()).find(|pod| &pod.uid == uid);
             known.cloned().or_else(|| self.containers.pod(uid)).or_else(|| Some(Pod { uid: uid.clone(), ..Pod::default() }))
         };
-        helper.netns.and_then(|id| by_netns(Some(id))).or_else(|| helper.target.pod_uid.as_ref().and_then(by_uid))
+        helper.netns.and_then(by_netns).or_else(|| helper.target.pod_uid.as_ref().and_then(by_uid))
     }
 }
 
@@ -208,9 +208,4 @@ impl Sweep {
         self.unreadable = answer.as_ref().map_or(0, |table| table.unreadable);
         answer.ok()
     }
-}
-
-async fn clocked<T>(work: impl Future<Output = T>) -> (T, Duration) {
-    let start = Instant::now();
-    (work.await, start.elapsed())
 }
