@@ -4,9 +4,11 @@
 //! chaos tool leaves behind, [`verdict`] compares, [`families`] writes metrics, [`serve`] shows them to Prometheus and people.
 //! Imports go one way: `serve → families → verdict → node → tools → model` (held by `tests/contracts.rs`).
 
+pub mod cluster;
 pub mod config;
 pub mod exposition;
 pub mod families;
+pub mod journal;
 pub mod node;
 pub mod scrape;
 pub mod serve;

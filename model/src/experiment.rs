@@ -7,6 +7,7 @@ use std::fmt;
 
 /// A chaos tool whose faults Chaoscope recognises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tool {
     /// Chaos Mesh: custom resources, chaos-daemon on each node.
@@ -24,6 +25,9 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// Every tool, in order.
+    pub const ALL: [Self; 6] = [Self::ChaosMesh, Self::Krkn, Self::Chaosd, Self::Litmus, Self::Kernel, Self::Other];
+
     /// The name used in labels and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,4 +83,26 @@ impl Effect {
             Self::Benign => "benign",
         }
     }
+}
+
+/// An object, by name and by uid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Reference {
+    /// Kind, as its API calls it.
+    pub kind: String,
+    /// Namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid; empty when unknown.
+    pub uid: String,
+}
+
+/// What made an experiment: a schedule or a workflow.
+pub type Parent = Reference;
+
+/// Takes a prefix of a text that is at most `limit` characters long.
+pub fn shortened(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
 }

@@ -5,6 +5,12 @@
 //!
 //! To extend: a new chaos tool is one variant of [`Tool`] here and one file in `exporter/src/tools/`.
 
+pub mod event;
 mod experiment;
+pub mod observation;
+pub mod plan;
+pub mod query;
+pub mod run;
+pub mod time;
 
-pub use experiment::{Effect, Pod, Tool};
+pub use experiment::{Effect, Parent, Pod, Reference, Tool, shortened};

@@ -1,0 +1,3 @@
+//! What the API server knows: watched, kept as extracts, made into runs.
+
+pub mod now;

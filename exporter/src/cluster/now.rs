@@ -1,0 +1,96 @@
+//! What is, now: [`Now`], the reading of the cluster that families and pages write from. Plain values, made for one scrape.
+
+use chaoscope_model::observation::Object;
+use chaoscope_model::plan::{PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
+use chaoscope_model::run::Run;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Everything known about the cluster at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Now {
+    /// When this is; a replay's clock is the recording's.
+    pub at: Timestamp,
+    /// Experiments, those that are gone less than 15 minutes included.
+    pub experiments: Vec<ExperimentNow>,
+    /// Schedules.
+    pub schedules: Vec<ScheduleNow>,
+    /// Workflows.
+    pub workflows: Vec<Arc<Workflow>>,
+    /// Their nodes.
+    pub workflow_nodes: Vec<Arc<WorkflowNode>>,
+    /// Status checks.
+    pub status_checks: Vec<Arc<StatusCheck>>,
+    /// What is declared for pods.
+    pub pod_faults: Vec<Arc<PodFaults>>,
+    /// How each watch does.
+    pub watches: Vec<WatchNow>,
+}
+
+/// Where an experiment is. `paused` is a phase of experiments only; a run ends when its experiment is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Looks for targets.
+    Selecting,
+    /// Not every target is injected.
+    Injecting,
+    /// Every target is injected.
+    Running,
+    /// Paused, and nothing is injected.
+    Paused,
+    /// Something is still injected, and should not be.
+    Recovering,
+    /// Over.
+    Finished,
+}
+
+/// An experiment, with its newest run.
+#[derive(Clone, Debug)]
+pub struct ExperimentNow {
+    /// Its extract.
+    pub object: Arc<Object>,
+    /// Its newest run; none while it was never asked to start.
+    pub run: Option<Arc<Run>>,
+    /// Where it is.
+    pub phase: Phase,
+    /// What Chaos Mesh's own controller calls that: injecting, running, finished, paused or deleting (`pkg/status/status.go`).
+    pub upstream_phase: &'static str,
+    /// When it went away; `None` while the object is there.
+    pub gone_at: Option<Timestamp>,
+}
+
+/// A schedule, with what cron says.
+#[derive(Clone, Debug)]
+pub struct ScheduleNow {
+    /// Its extract.
+    pub schedule: Arc<Schedule>,
+    /// When the next child is due; `None` where the time zone or the line is not understood.
+    pub next_at: Option<Timestamp>,
+    /// Slots that passed without a child, since Chaoscope looks.
+    pub missed: u64,
+}
+
+/// How one watch does.
+#[derive(Clone, Debug, Default)]
+pub struct WatchNow {
+    /// Plural of the kind.
+    pub resource: &'static str,
+    /// Namespace it is limited to; empty: the whole cluster.
+    pub namespace: String,
+    /// Whether a complete list was seen, and the watch is open.
+    pub up: bool,
+    /// Why not: `missing` (no such kind), `forbidden`, `unreachable`, …; empty while it is up.
+    pub reason: String,
+    /// Objects it holds.
+    pub objects: u64,
+    /// Changes it saw.
+    pub changes: u64,
+    /// Objects that could not be decoded.
+    pub undecodable: u64,
+    /// How often it had to begin anew.
+    pub restarts: u64,
+    /// When the last change came.
+    pub last_change_at: Option<Timestamp>,
+    /// When the last complete list was in.
+    pub listed_at: Option<Timestamp>,
+}
