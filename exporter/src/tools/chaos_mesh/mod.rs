@@ -2,6 +2,13 @@
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
 
+pub mod decode;
+mod fields;
+mod notice;
+mod spec;
+
+pub use fields::Undecodable;
+
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;
 
