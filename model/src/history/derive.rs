@@ -282,8 +282,9 @@ impl History {
         let (pod, replaced) = self.incarnation(line.target, apply.map(|moment| moment.at));
         let within = |step: &&Step| step.at >= cycle.begin.at - SECOND && cycle.until.is_none_or(|until| step.at < until);
         let failure = line.failures.and_then(|failures| failures.iter().rev().find(within)).map(|step| step.message.clone());
-        let (mut state, mut message) = (state(line.phase, cell, over), failure.unwrap_or_default());
-        if matches!(state, TargetState::Injected | TargetState::Recovering) && replaced && !self.is_one_shot() {
+        let one_shot = self.is_one_shot();
+        let (mut state, mut message) = (state(line.phase, cell, over, one_shot), failure.unwrap_or_default());
+        if matches!(state, TargetState::Injected | TargetState::Recovering) && replaced && !one_shot {
             state = TargetState::Gone;
             "the pod that was injected is gone; the tool has not noticed".clone_into(&mut message);
         }
@@ -301,7 +302,11 @@ impl History {
             role: if line.selector == ".Target" { "peer" } else { "selected" }.to_owned(),
             state,
             injected_at: Run::note(&mut precision, "injected_at", apply),
-            recovered_at: Run::note(&mut precision, "recovered_at", cell.filter(|cell| cell.recovered).and_then(|cell| cell.recover)),
+            recovered_at: Run::note(
+                &mut precision,
+                "recovered_at",
+                cell.filter(|cell| cell.recovered && !one_shot).and_then(|cell| cell.recover),
+            ),
             precision,
             message,
             verdict: None,
@@ -324,10 +329,11 @@ impl History {
     }
 }
 
-fn state(phase: RecordPhase, cell: Option<Cell>, over: bool) -> TargetState {
+/// A kill is not taken back, whatever the tool says; and once a run is over nobody takes anything away.
+fn state(phase: RecordPhase, cell: Option<Cell>, over: bool, one_shot: bool) -> TargetState {
     match (cell, phase) {
-        (Some(cell), _) if cell.recovered => TargetState::Recovered,
-        (Some(_), RecordPhase::Recovering) => TargetState::Recovering,
+        (Some(cell), _) if cell.recovered && !one_shot => TargetState::Recovered,
+        (Some(_), RecordPhase::Recovering) if !over => TargetState::Recovering,
         (Some(_), _) => TargetState::Injected,
         (None, _) if over => TargetState::Failed,
         (None, RecordPhase::Applying) => TargetState::Injecting,

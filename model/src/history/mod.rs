@@ -94,6 +94,11 @@ impl History {
         self.latest.as_deref()
     }
 
+    /// When anything of it was first seen.
+    pub const fn first_seen(&self) -> Timestamp {
+        self.first_seen
+    }
+
     /// How and when it was seen to be gone.
     pub const fn gone(&self) -> Option<(Departure, Timestamp)> {
         self.gone

@@ -8,6 +8,7 @@ mod notice;
 mod spec;
 
 pub use fields::Undecodable;
+pub use spec::is_chaos as is_experiment;
 
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;

@@ -42,7 +42,7 @@ enum Names {
 }
 
 /// Whether objects of this kind are experiments.
-pub(super) fn is_chaos(kind: &str) -> bool {
+pub fn is_chaos(kind: &str) -> bool {
     KINDS.iter().any(|(name, _)| *name == kind)
 }
 
