@@ -2,11 +2,14 @@
 //!
 //! A [`History`] keeps facts that only grow (sets, maxima, the earliest time something was seen), and derives runs from them. So it does not
 //! matter in which order facts come, how often, or whether a restart lies between: the same facts give the same runs (a property test
-//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `derive` (facts → runs), `rows` (facts →
+//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `cycles` (facts → applications), `derive` (applications → runs), `rows` (facts →
 //! events). To use one more fact: keep it here, and say in `derive` what it means.
 
+mod cycles;
 mod derive;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use rows::notice_row;
