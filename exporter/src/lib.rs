@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod config;
 pub mod exposition;
 pub mod families;
+pub mod ingest;
 pub mod journal;
 pub mod node;
 pub mod scrape;
