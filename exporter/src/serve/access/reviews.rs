@@ -27,8 +27,8 @@ const CALLER_FOR: Duration = Duration::from_mins(1);
 const RIGHT_FOR: Duration = Duration::from_secs(30);
 /// How long a no is believed, to either question: somebody may just be giving the right.
 const NO_FOR: Duration = Duration::from_secs(10);
-/// How long an API server that cannot be asked is not asked the same again.
-const FAILURE_FOR: Duration = Duration::from_secs(1);
+/// How long nothing is asked twice, whatever the answer: an API server that cannot be asked, a token in its last moments.
+const ONCE_IN: Duration = Duration::from_secs(1);
 /// How long one review may take, waiting for its turn included.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Reviews at once: whoever floods Chaoscope with tokens floods the API server no further.
@@ -89,11 +89,11 @@ impl Reviews {
             .get(*bearer.digest(), async {
                 match self.identify(bearer).await {
                     Ok(Some(user)) => {
-                        let good_for = bearer.good_for(SystemTime::now()).unwrap_or(CALLER_FOR).min(CALLER_FOR);
+                        let good_for = bearer.good_for(SystemTime::now()).unwrap_or(CALLER_FOR).clamp(ONCE_IN, CALLER_FOR);
                         (Ok(Arc::new(Caller::new(user))), good_for)
                     }
                     Ok(None) => (Err(unknown()), NO_FOR),
-                    Err(failure) => (Err(self.unavailable(&failure)), FAILURE_FOR),
+                    Err(failure) => (Err(self.unavailable(&failure)), ONCE_IN),
                 }
             })
             .await
@@ -111,7 +111,7 @@ impl Reviews {
             .get(question, async {
                 match self.allowed(caller, resource, namespace).await {
                     Ok(allowed) => (Ok(allowed), if allowed { RIGHT_FOR } else { NO_FOR }),
-                    Err(failure) => (Err(self.unavailable(&failure)), FAILURE_FOR),
+                    Err(failure) => (Err(self.unavailable(&failure)), ONCE_IN),
                 }
             })
             .await
