@@ -15,6 +15,7 @@ mod parameters;
 mod pulse;
 mod view;
 
+pub mod access;
 pub mod check;
 pub mod listener;
 pub mod snapshot;

@@ -1,0 +1,34 @@
+//! Flags of `--api.*`: whom the API asks who may see what.
+//!
+//! Apart because every command that serves runs takes them, and `node` does not. What they mean together is in `serve::access`.
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Flags about who may see what.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "API")]
+pub struct Api {
+    /// Who is asked what a caller of the API may see; /metrics and health follow --web.config.file only.
+    #[arg(long = "api.auth", value_name = "WHO", value_enum, default_value_t = Auth::None, env = "CHAOSCOPE_API_AUTH")]
+    pub auth: Auth,
+    /// Let everybody see everything on addresses that other hosts reach too (with --api.auth=none).
+    #[arg(long = "api.allow-anonymous", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_API_ALLOW_ANONYMOUS")]
+    pub allow_anonymous: bool,
+    /// File with one token a line, for --api.auth=token; may be repeated. Read again when it changes.
+    #[arg(long = "api.token-file", value_name = "FILE", value_delimiter = ',', env = "CHAOSCOPE_API_TOKEN_FILE")]
+    pub token_file: Vec<PathBuf>,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Nobody: every caller sees everything. On loopback addresses, elsewhere only with --api.allow-anonymous.
+    #[default]
+    None,
+    /// The files of --api.token-file: whoever has one of their tokens sees everything.
+    Token,
+    /// The API server: a caller sees the runs of what it may list itself.
+    Kubernetes,
+}
