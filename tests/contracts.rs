@@ -29,7 +29,7 @@ static MODEL: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "model
 static TESTS: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "tests"));
 
 /// Where facts come from. These do not know each other: who needs two of them is above them.
-const SOURCES: [&str; 4] = ["cluster", "journal", "node", "peers"];
+const SOURCES: [&str; 5] = ["cluster", "journal", "node", "peers", "recording"];
 
 /// The direction of imports: `serve → families → verdict → {cluster, node, peers, journal} → tools → model`.
 ///
@@ -44,7 +44,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
     let verdict = [&["tools", "exposition", "source", "config"][..], &SOURCES].concat();
     Some(match module {
         "tools" | "exposition" | "source" => vec![],
-        "cluster" | "journal" | "node" | "peers" => verdict[..4].to_vec(),
+        "cluster" | "journal" | "node" | "peers" | "recording" => verdict[..4].to_vec(),
         "verdict" => verdict,
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
