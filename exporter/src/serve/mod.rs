@@ -14,6 +14,7 @@ mod page;
 mod parameters;
 mod pulse;
 mod view;
+pub(crate) mod words;
 
 pub mod check;
 pub mod listener;
