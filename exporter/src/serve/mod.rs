@@ -16,6 +16,7 @@ mod pulse;
 mod view;
 pub(crate) mod words;
 
+pub mod access;
 pub mod check;
 pub mod listener;
 pub mod snapshot;
