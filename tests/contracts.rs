@@ -33,9 +33,10 @@ const SOURCES: [&str; 5] = ["cluster", "journal", "node", "peers", "recording"];
 
 /// The direction of imports: `serve → families → verdict → {cluster, node, peers, journal} → tools → model`.
 ///
-/// Each module of the exporter and what it may use of the others, nearest the model first. Four are not in that row:
+/// Each module of the exporter and what it may use of the others, nearest the model first. Five are not in that row:
 /// - `exposition` knows only text, `source` only the contract of whoever reads: everybody above `tools` may use both;
 /// - `config` names the types of what it configures, so it may use all; everybody above `tools` may use it;
+/// - `client` is what asks a running instance: it shares the words and the printing of `serve`, and nobody uses it;
 /// - `scrape` holds what families are given and the one runner that calls them: families and `serve` may use it, and it
 ///   may use everything but `serve`.
 ///
@@ -49,6 +50,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
         "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),
+        "client" => vec!["config", "serve"],
         "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),
         _ => return None,
     })

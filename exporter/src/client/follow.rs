@@ -130,13 +130,12 @@ impl Follower<'_> {
     /// A run, unless the same was said of it already.
     fn say_run(&mut self, run: &Run, id: Option<&str>) -> Result<(), Error> {
         let now = Timestamp::now();
-        let run = run.clone().at(now);
-        let gist = table::run_line(&run, run.started_at);
+        let gist = table::run_line(run, run.started_at);
         if self.said.get(&run.id) == Some(&gist) {
             return Ok(());
         }
         self.said.put(run.id.clone(), gist);
-        self.say("run", id, &json!(run), &table::run_line(&run, now))
+        self.say("run", id, &json!(run), &table::run_line(run, now))
     }
 
     fn say(&mut self, what: &str, id: Option<&str>, data: &Value, line: &str) -> Result<(), Error> {

@@ -71,16 +71,6 @@ impl Client {
         tokio::time::timeout(self.timeout, answered).await.map_err(|_| self.late())?
     }
 
-    /// The same for an answer that is a report whatever its status, as that of a server that is not well.
-    pub(super) async fn get_report(&self, path: &str) -> Result<Vec<u8>, Error> {
-        let answered = async {
-            let response = self.send(path, &[], "application/json", None).await?;
-            let report = response.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE && media_type(&response) == "application/json";
-            self.body(if report { response } else { self.checked(response, "application/json").await? }).await
-        };
-        tokio::time::timeout(self.timeout, answered).await.map_err(|_| self.late())?
-    }
-
     /// An endless answer of events, from a position on.
     pub(super) async fn stream(&self, path: &str, query: &[(String, String)], last: Option<&str>) -> Result<Response, Error> {
         let asked = self.ask(path, query, "text/event-stream", last);
@@ -154,7 +144,8 @@ impl Client {
 
 /// The address of a server: http or https, a path where it is behind one, nothing else.
 fn address(text: &str) -> Result<Url, Error> {
-    let refused = |reason: &str| Error::Address { text: text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned(), reason: reason.to_owned() };
+    let refused =
+        |reason: &str| Error::Address { text: text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned(), reason: reason.to_owned() };
     let mut url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(refused("it must begin with http:// or https://"));

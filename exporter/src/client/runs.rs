@@ -58,7 +58,8 @@ pub(super) async fn ask(client: &Client, filters: &Filters) -> Result<Answer, Er
     loop {
         let left = filters.limit - (values.len() as u32).min(filters.limit);
         let body = client.get(PATH, &parameters(filters, left.min(PAGE), cursor.as_deref())).await?;
-        let page: Page = serde_json::from_slice(&body).map_err(|error| client.stranger(format!("its list of runs cannot be read: {error}")))?;
+        let page: Page =
+            serde_json::from_slice(&body).map_err(|error| client.stranger(format!("its list of runs cannot be read: {error}")))?;
         let (got, next) = (page.runs.len() as u32, page.next);
         for value in &page.runs {
             let run = Run::deserialize(value).map_err(|error| client.stranger(format!("a run of its list cannot be read: {error}")))?;

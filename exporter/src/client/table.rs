@@ -101,7 +101,13 @@ mod tests {
     fn a_table_says_what_runs_and_marks_what_is_wrong() {
         let target = Target { namespace: "shop".into(), pod: "web-0".into(), state: TargetState::Injected, ..Target::default() };
         let overdue = Run { expected_end_at: Some(at(10)), targets: vec![target], ..run("late", 0) }.at(at(400));
-        let ended = Run { phase: Phase::Finished, outcome: Some(Outcome::Recovered), ended_at: Some(at(30)), action: String::new(), ..run("done", 0) };
+        let ended = Run {
+            phase: Phase::Finished,
+            outcome: Some(Outcome::Recovered),
+            ended_at: Some(at(30)),
+            action: String::new(),
+            ..run("done", 0)
+        };
         let wanted = "
     STARTED               STATE            KIND                    EXPERIMENT  LASTED      TARGETS     WHOM
  !  1970-01-01 00:00:00Z  overdue running  NetworkChaos partition  shop/late   6 min 40 s  1 injected  shop/web-0

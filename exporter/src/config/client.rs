@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Heading of the flags that make sense for one call only, and so have no environment variable.
-pub const WHICH: &str = "Which runs";
+pub(super) const WHICH: &str = "Which runs";
 
 /// Flags of `chaoscope runs`.
 #[derive(Debug, Args)]

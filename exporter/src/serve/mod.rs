@@ -18,7 +18,9 @@ pub(crate) mod words;
 
 pub mod access;
 pub mod check;
+pub mod doctor;
 pub mod listener;
+pub mod scrapers;
 pub mod snapshot;
 pub mod web_config;
 

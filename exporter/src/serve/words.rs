@@ -123,7 +123,10 @@ pub(crate) fn span(time: SignedDuration) -> String {
 
 /// Text without anything that could steer a terminal or turn what is read around it (Unicode's Cc, and the marks of UAX #9).
 pub(crate) fn plain(text: &str) -> String {
-    let steers = |it: char| it.is_control() || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let steers = |it: char| {
+        it.is_control()
+            || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
     text.chars().map(|it| if steers(it) { '\u{fffd}' } else { it }).collect()
 }
 
@@ -181,7 +184,15 @@ pub(crate) mod tests {
 
     #[test]
     fn times_have_two_units_at_most() {
-        for (seconds, text) in [(0.04, "0 s"), (1.25, "1.3 s"), (45.9, "45 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 5 min"), (273_600.0, "3 d 4 h"), (-5.0, "0 s")] {
+        for (seconds, text) in [
+            (0.04, "0 s"),
+            (1.25, "1.3 s"),
+            (45.9, "45 s"),
+            (200.0, "3 min 20 s"),
+            (7500.0, "2 h 5 min"),
+            (273_600.0, "3 d 4 h"),
+            (-5.0, "0 s"),
+        ] {
             assert_eq!(span(SignedDuration::from_secs_f64(seconds)), text);
         }
         let now = Timestamp::from_second(60).unwrap();
