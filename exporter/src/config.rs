@@ -3,8 +3,12 @@
 //! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
 
 mod api;
+mod client;
+mod recording;
 
 pub use api::{Api, Auth};
+pub use client::{Doctor, Filters, Runs, Server};
+pub use recording::{Recorded, Told};
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
@@ -57,6 +61,19 @@ Exit codes:
   2  wrong usage
   3  could not tell: something could not be read (listed, with the remedy)")]
     Check(Check),
+    /// List runs of a running Chaoscope, newest first.
+    #[command(after_help = "\
+Examples:
+  chaoscope runs --from 2h                        what ran in the last two hours
+  chaoscope runs --phase stuck --phase overdue    what needs somebody
+  chaoscope runs --target-namespace shop --follow
+  chaoscope runs --outcome '!recovered' --output json
+
+Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
+    Runs(Box<Runs>),
+    /// Ask a running Chaoscope what of it works, and what would mend the rest.
+    #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
+    Doctor(Doctor),
     /// Print a completion script for a shell.
     Completion {
         /// Which shell.
@@ -289,7 +306,10 @@ mod tests {
     #[test]
     fn every_flag_has_its_environment_variable() {
         for command in Arguments::command().get_subcommands() {
-            for argument in command.get_arguments().filter(|argument| !WITHOUT_VARIABLE.contains(&argument.get_id().as_str())) {
+            let lasting = |argument: &&clap::Arg| {
+                !WITHOUT_VARIABLE.contains(&argument.get_id().as_str()) && argument.get_help_heading() != Some(client::WHICH)
+            };
+            for argument in command.get_arguments().filter(lasting) {
                 let Some(flag) = argument.get_long() else { continue };
                 let wanted = format!("CHAOSCOPE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
                 assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{flag}");

@@ -1,6 +1,7 @@
 //! Parse, wire, run. Exit codes: 0 done, 1 `check` found chaos or the server failed, 2 wrong usage, 3 `check` could not tell.
 
 use anyhow::Context as _;
+use chaoscope::client;
 use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules};
 use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
@@ -45,6 +46,11 @@ fn run(command: Command, failed: u8) -> ExitCode {
         Command::Check(flags) => {
             let look = Look { host_network: !flags.skip_host_network, ..flags.look.clone() };
             runtime.block_on(check::run(&flags, &sweeper(&look, false))).unwrap_or_else(|error| fail(&error, failed))
+        }
+        Command::Runs(flags) => runtime.block_on(client::runs::run(&flags)).map_or_else(|error| unasked(error, 1), |()| ExitCode::SUCCESS),
+        Command::Doctor(flags) => {
+            let answer = runtime.block_on(client::doctor::run(&flags));
+            answer.map_or_else(|error| unasked(error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
         }
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed
@@ -137,6 +143,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     let words: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     let line = words.join(" ").replace(" tip: ", "; ");
     fail(&anyhow::anyhow!("{} (see --help)", line.strip_prefix("error: ").unwrap_or(&line)), USAGE)
+}
+
+/// A server that could not be asked: what went wrong, and what can be done.
+fn unasked(error: client::Error, code: u8) -> ExitCode {
+    let (remedy, code) = (error.remedy(), if error.is_usage() { USAGE } else { code });
+    let remedy = if remedy.is_empty() { String::new() } else { format!(": {remedy}") };
+    fail(&anyhow::anyhow!("{error}{remedy}"), code)
 }
 
 /// One line: what went wrong, why, and what can be done.

@@ -14,10 +14,13 @@ mod page;
 mod parameters;
 mod pulse;
 mod view;
+pub(crate) mod words;
 
 pub mod access;
 pub mod check;
+pub mod doctor;
 pub mod listener;
+pub mod scrapers;
 pub mod snapshot;
 pub mod web_config;
 
