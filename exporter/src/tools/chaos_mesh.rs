@@ -2,6 +2,9 @@
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
 
+pub mod cron;
+pub mod duration;
+
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;
 
