@@ -1,3 +1,4 @@
 //! What the API server knows: watched, kept as extracts, made into runs.
 
 pub mod now;
+pub mod slots;

@@ -64,10 +64,15 @@ pub struct ExperimentNow {
 pub struct ScheduleNow {
     /// Its extract.
     pub schedule: Arc<Schedule>,
-    /// When the next child is due; `None` where the time zone or the line is not understood.
+    /// When the next child is due, counted from the last one: in the past when it did not come. `None` while it is paused, and where the
+    /// time zone or the line is not understood.
     pub next_at: Option<Timestamp>,
     /// Slots that passed without a child, since Chaoscope looks.
     pub missed: u64,
+    /// Slots without a child because one was still active, and the schedule forbids a second one.
+    pub forbidden: u64,
+    /// Children that are there and not finished; `None` where their kind is not watched.
+    pub active: Option<u64>,
 }
 
 /// How one watch does.
