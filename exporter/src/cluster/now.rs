@@ -1,10 +1,17 @@
 //! What is, now: [`Now`], the reading of the cluster that families and pages write from. Plain values, made for one scrape.
 
+use crate::source::Error;
 use chaoscope_model::observation::Object;
 use chaoscope_model::plan::{PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Who can tell what is now, from memory: nothing is waited for.
+pub trait Present: Send + Sync {
+    /// What is now; an error while the first list is not in.
+    fn now(&self) -> Result<Arc<Now>, Error>;
+}
 
 /// Everything known about the cluster at one moment.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +49,23 @@ pub enum Phase {
     Recovering,
     /// Over.
     Finished,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 6] = [Self::Selecting, Self::Injecting, Self::Running, Self::Paused, Self::Recovering, Self::Finished];
+
+    /// The word used in labels and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Selecting => "selecting",
+            Self::Injecting => "injecting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Recovering => "recovering",
+            Self::Finished => "finished",
+        }
+    }
 }
 
 /// An experiment, with its newest run.

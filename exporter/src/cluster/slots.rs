@@ -131,7 +131,9 @@ impl Slots {
 
     /// What is to be stored since the last call, as `journal::Batch::states` wants it.
     pub fn states(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
-        let state = |(uid, count): (String, Option<Count>)| Some((format!("{KEY}{uid}"), count.map(|it| serde_json::to_vec(&it)).transpose().ok()?));
+        let state = |(uid, count): (String, Option<Count>)| {
+            Some((format!("{KEY}{uid}"), count.map(|it| serde_json::to_vec(&it)).transpose().ok()?))
+        };
         std::mem::take(&mut self.changed).into_iter().filter_map(state).collect()
     }
 

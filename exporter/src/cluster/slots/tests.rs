@@ -1,8 +1,8 @@
 //! Schedules as they are seen, second by second, and what their slots come to. Times are seconds after a full hour.
 
 use super::*;
-use chaoscope_model::{Parent, Tool};
 use chaoscope_model::observation::Object;
+use chaoscope_model::{Parent, Tool};
 
 const HOUR: i64 = 1_793_275_200; // 2026-10-29T12:00:00Z
 
@@ -58,7 +58,13 @@ fn slots_that_pass_while_it_is_paused_are_not_missed() {
     let line = "@every 10s";
     let paused = Schedule { paused: true, ..schedule(line, Some(10)) };
     // Resumed at 48: the controller makes the child of slot 20 at once, and counts anew from there.
-    let sights = [(0, schedule(line, None)), (10, schedule(line, Some(10))), (14, paused), (48, schedule(line, Some(10))), (49, schedule(line, Some(48)))];
+    let sights = [
+        (0, schedule(line, None)),
+        (10, schedule(line, Some(10))),
+        (14, paused),
+        (48, schedule(line, Some(10))),
+        (49, schedule(line, Some(48))),
+    ];
     assert_eq!(judged(&sights, 60, &none), (0, 0));
     assert_eq!(judged(&sights, 63, &none), (1, 0), "58 passed");
 }
