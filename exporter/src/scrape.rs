@@ -7,6 +7,7 @@
 use crate::cluster::now::{Now, Present};
 use crate::exposition::{Exposition, Page};
 use crate::families;
+use crate::journal::{Journal, Status, Tally};
 use crate::node::host::Host;
 use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
@@ -57,10 +58,21 @@ pub struct World {
     pub host: Option<Result<Arc<Host>, Error>>,
     /// What is in the cluster.
     pub cluster: Option<Result<Arc<Now>, Error>>,
+    /// What the journal counted, and how it is.
+    pub journal: Option<Counted>,
     /// What this process costs.
     pub own: Option<Own>,
     /// How each source did.
     pub sources: BTreeMap<&'static str, Outcome>,
+}
+
+/// What a journal counted, and how it is; both as of its last commit.
+#[derive(Clone, Default)]
+pub struct Counted {
+    /// Its counters.
+    pub tally: Arc<Tally>,
+    /// How it is.
+    pub status: Status,
 }
 
 /// A sweep and what it means.
@@ -104,6 +116,8 @@ pub struct Sources {
     pub host: Option<crate::node::host::HostSource>,
     /// What is in the cluster.
     pub cluster: Option<Arc<dyn Present>>,
+    /// What happened.
+    pub journal: Option<Journal>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
@@ -129,7 +143,8 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         let now = present.now();
         noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
-    World { detail: sources.detail, sweep, host, cluster, own: own::read(), sources: outcomes }
+    let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
+    World { detail: sources.detail, sweep, host, cluster, journal, own: own::read(), sources: outcomes }
 }
 
 type Answer<T> = (Result<Arc<T>, Error>, Duration);

@@ -152,7 +152,9 @@ impl Slots {
             forbidden: watched.count.forbidden,
             active: families.of(&watched.schedule).map(|all| all.iter().filter(|child| child.ended_at.is_none()).count() as u64),
         };
-        self.schedules.values().map(shown).collect()
+        let mut all: Vec<_> = self.schedules.values().map(shown).collect();
+        all.sort_by(|one, other| one.schedule.about.cmp(&other.schedule.about));
+        all
     }
 
     /// When children are due after `now` and up to `until`: the soonest first, at most `limit` of them. A line that counts from its last

@@ -4,8 +4,10 @@
 //! or a phase without objects has no series, as there. Events are those seen since the journal began; upstream's count begins anew with each
 //! of its processes. Source: `pkg/metrics/chaos-controller-manager.go`, `pkg/status/status.go`.
 
+use super::counted;
 use crate::cluster::now::Now;
 use crate::exposition::{Exposition, Labels};
+use crate::journal;
 use crate::scrape::{Family, Upstream, World};
 use chaoscope_model::{Reference, Tool};
 use std::collections::BTreeMap;
@@ -18,6 +20,9 @@ impl Family for Controller {
         if world.detail.upstream == Upstream::Off {
             return Ok(());
         }
+        let help = "Events that the controller's own recorder sent.";
+        let sent = counted(world, journal::Family::Emitted, &["type", "reason", "namespace"]);
+        out.counter("chaos_controller_manager_emitted_event", help, sent)?;
         let Some(now) = world.now() else { return Ok(()) };
         out.gauge("chaos_controller_manager_chaos_experiments", "Experiments, by phase as Chaos Mesh has it.", experiments(now))?;
         let schedules = now.schedules.iter().map(|it| &it.schedule.about);

@@ -10,14 +10,18 @@ mod daemon;
 mod experiment;
 mod fault;
 mod helper;
+mod injection;
 mod ipset;
 mod iptables;
+mod journal;
 mod limitations;
 mod netem;
 mod netns;
 mod node;
 mod process;
 mod qdisc;
+mod recovery;
+mod runs;
 mod schedule;
 mod target;
 mod tbf;
@@ -25,7 +29,8 @@ mod watch;
 mod workflow;
 
 use crate::cluster::now::{ExperimentNow, Now};
-use crate::exposition::Labels;
+use crate::exposition::{Distribution, Labels};
+use crate::journal::Family as Counted;
 use crate::node::namespaces::Namespace;
 use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::Qdisc;
@@ -45,14 +50,18 @@ pub const ALL: &[&dyn Family] = &[
     &experiment::Experiment,
     &fault::Fault,
     &helper::Helper,
+    &injection::Injection,
     &ipset::Ipset,
     &iptables::Iptables,
+    &journal::Journal,
     &limitations::Limitations,
     &netem::Netem,
     &netns::Netns,
     &node::Node,
     &process::Process,
     &qdisc::Qdiscs,
+    &recovery::Recovery,
+    &runs::Runs,
     &schedule::Schedule,
     &target::Target,
     &tbf::Tbf,
@@ -142,6 +151,22 @@ fn experiments(now: &Now) -> impl Iterator<Item = &ExperimentNow> {
 fn identity(about: &Reference) -> Labels<'_> {
     let values = [("experiment_namespace", &about.namespace), ("experiment_kind", &about.kind), ("experiment", &about.name)];
     values.into_iter().map(|(name, value)| (name, Cow::from(value.as_str()))).collect()
+}
+
+/// What the journal counts of a kind, its values under these names.
+fn counted<'a>(world: &'a World, of: Counted, names: &'a [&'static str]) -> impl Iterator<Item = (Labels<'a>, u64)> {
+    let journal = world.journal.iter();
+    journal.flat_map(move |it| it.tally.counts(of)).map(move |(values, count)| (zipped(names, values), count))
+}
+
+/// What the journal measures of a kind, its values under these names.
+fn measured<'a>(world: &'a World, of: Counted, names: &'a [&'static str]) -> impl Iterator<Item = (Labels<'a>, &'a Distribution)> {
+    let journal = world.journal.iter();
+    journal.flat_map(move |it| it.tally.seconds(of)).map(move |(values, seconds)| (zipped(names, values), seconds))
+}
+
+fn zipped<'a>(names: &[&'static str], values: &'a [String]) -> Labels<'a> {
+    names.iter().copied().zip(values.iter().map(|value| Cow::from(value.as_str()))).collect()
 }
 
 /// A time of each, where it is known.

@@ -7,7 +7,7 @@
 
 mod walk;
 
-use super::duration;
+use super::decode;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 
@@ -211,7 +211,7 @@ fn descriptor(text: &str) -> Result<Kind, Error> {
         "@daily" | "@midnight" => "0 0 * * *",
         "@hourly" => "0 * * * *",
         _ => {
-            let interval = text.strip_prefix("@every ").and_then(duration::parse);
+            let interval = text.strip_prefix("@every ").and_then(decode::duration);
             // Whole seconds, and at least one.
             let interval = interval.map(|it| SignedDuration::from_secs(it.as_secs().max(1)));
             return interval.map(Kind::Every).ok_or_else(|| Error::Descriptor(text.to_owned()));

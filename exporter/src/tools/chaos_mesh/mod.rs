@@ -4,7 +4,6 @@
 
 pub mod cron;
 pub mod decode;
-pub mod duration;
 mod fields;
 mod notice;
 mod spec;
