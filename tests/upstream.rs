@@ -104,10 +104,8 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
     });
     let world = World {
         detail: Detail { all_rules: false, upstream: Upstream::On },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
-        host: None,
-        own: None,
-        sources: BTreeMap::new(),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
+        ..World::default()
     };
     let mut out = String::new();
     exposition::encode(Format::Classic, page(Arc::new(world)), &mut out).expect("a page");

@@ -67,10 +67,11 @@ async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
     let listeners = Listeners::bind(&flags.web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
     let addresses = listeners.local_addrs();
     let sources = Sources {
-        sweeper: sweeper(&flags.look, false),
+        sweeper: Some(sweeper(&flags.look, false).into()),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
         told: Told::default(),
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
+        ..Sources::default()
     };
     sources.told.tell(&chaoscope::node::limits::capabilities());
     let scheme = if web_config.is_tls() { "https" } else { "http" };

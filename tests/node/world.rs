@@ -39,7 +39,7 @@ pub(crate) fn world(host: bool) -> World {
     }
     World {
         detail: Detail { all_rules: false, upstream: Upstream::WithOld },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
         host: host.then(|| Ok(Arc::new(self::host()))),
         own: Some(Own {
             cpu_seconds: 1.25,
@@ -50,6 +50,7 @@ pub(crate) fn world(host: bool) -> World {
             start_seconds: 1_700_000_000.5,
         }),
         sources,
+        ..World::default()
     }
 }
 

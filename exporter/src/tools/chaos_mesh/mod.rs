@@ -2,6 +2,7 @@
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
 
+pub mod cron;
 pub mod decode;
 mod fields;
 mod notice;
