@@ -4,8 +4,10 @@
 //! way out. Nothing here knows a metric. To add a format: a variant of [`Format`] and an arm in [`encode`].
 
 mod classic;
+pub mod distribution;
 mod negotiate;
 
+pub use distribution::Distribution;
 pub use negotiate::{Format, accepts_gzip};
 
 use prometheus_client::collector::Collector;
@@ -53,30 +55,6 @@ impl From<f64> for Value {
     }
 }
 
-/// A histogram as it stands: observations per bucket (not cumulated), upper bounds ascending; the last bound is `f64::INFINITY` for "+Inf".
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Distribution {
-    /// (upper bound, observations in this bucket).
-    pub buckets: Vec<(f64, u64)>,
-    /// Sum of all observations.
-    pub sum: f64,
-}
-
-impl Distribution {
-    /// An empty one with these upper bounds and "+Inf".
-    pub fn with_bounds(bounds: &[f64]) -> Self {
-        Self { buckets: bounds.iter().copied().chain([f64::INFINITY]).map(|bound| (bound, 0)).collect(), sum: 0.0 }
-    }
-
-    /// Counts one observation.
-    pub fn observe(&mut self, value: f64) {
-        self.sum += value;
-        if let Some((_, count)) = self.buckets.iter_mut().find(|(bound, _)| value <= *bound) {
-            *count += 1;
-        }
-    }
-}
-
 /// What a family writes into. Each family name may be used once: a second use is an error, because prometheus-client would print a
 /// second `# TYPE` line. A label set may be there once in a family: a scraper refuses the whole page for a second one, so that is left
 /// out, and logged.
@@ -115,8 +93,8 @@ impl Exposition<'_> {
         samples: impl IntoIterator<Item = (Labels<'s>, &'s Distribution)>,
     ) -> fmt::Result {
         self.family(name, help, MetricType::Histogram, samples, |encoder, value| {
-            let count = value.buckets.iter().map(|(_, count)| count).sum();
-            encoder.encode_histogram::<[(&str, &str); 0]>(value.sum, count, &value.buckets, None)
+            let buckets: Vec<_> = value.buckets().collect();
+            encoder.encode_histogram::<[(&str, &str); 0]>(value.sum(), value.count(), &buckets, None)
         })
     }
 
