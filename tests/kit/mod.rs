@@ -18,4 +18,5 @@ pub mod kube;
 pub mod netns;
 pub mod process;
 pub mod prometheus;
+pub mod protobuf;
 pub mod uml;
