@@ -33,11 +33,12 @@ const SOURCES: [&str; 4] = ["cluster", "journal", "node", "peers"];
 
 /// The direction of imports: `serve → families → verdict → {cluster, node, peers, journal} → tools → model`.
 ///
-/// Each module of the exporter and what it may use of the others, nearest the model first. Four are not in that row:
+/// Each module of the exporter and what it may use of the others, nearest the model first. Five are not in that row:
 /// - `exposition` knows only text, `source` only the contract of whoever reads: everybody above `tools` may use both;
 /// - `config` names the types of what it configures, so it may use all; everybody above `tools` may use it;
 /// - `scrape` holds what families are given and the one runner that calls them: families and `serve` may use it, and it
-///   may use everything but `serve`.
+///   may use everything but `serve`;
+/// - `standalone` is a role: it folds what `node` reads into what `journal` keeps, and only `main.rs` uses it.
 ///
 /// `lib.rs` holds nothing but modules, `main.rs` wires and may use all. Test code may look anywhere.
 fn may_use(module: &str) -> Option<Vec<&'static str>> {
@@ -46,6 +47,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "tools" | "exposition" | "source" => vec![],
         "cluster" | "journal" | "node" | "peers" => verdict[..4].to_vec(),
         "verdict" => verdict,
+        "standalone" => [&verdict[..], &["verdict"]].concat(),
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
         "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),

@@ -13,5 +13,6 @@ pub mod node;
 pub mod scrape;
 pub mod serve;
 pub mod source;
+pub mod standalone;
 pub mod tools;
 pub mod verdict;

@@ -1,18 +1,22 @@
 //! Parse, wire, run. Exit codes: 0 done, 1 `check` found chaos or the server failed, 2 wrong usage, 3 `check` could not tell.
 
 use anyhow::Context as _;
-use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules};
+use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules, Standalone, Web};
+use chaoscope::journal::Journal;
+use chaoscope::node::boot;
 use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
-use chaoscope::node::told::Told;
 use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{self, check, snapshot};
+use chaoscope::standalone::{self, History};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
@@ -38,6 +42,7 @@ fn run(command: Command, failed: u8) -> ExitCode {
     };
     match command {
         Command::Node(node) => runtime.block_on(serve_node(*node)).unwrap_or_else(|(error, code)| fail(&error, code)),
+        Command::Standalone(flags) => runtime.block_on(serve_standalone(*flags)).unwrap_or_else(|(error, code)| fail(&error, code)),
         Command::Snapshot(flags) => {
             let sweeper = sweeper(&flags.look, flags.members);
             runtime.block_on(snapshot::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, 1))
@@ -54,25 +59,74 @@ fn run(command: Command, failed: u8) -> ExitCode {
     }
 }
 
-/// Serves until a signal. What is wrong with the flags ends with 2, what goes wrong later with 1.
-async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
-    let usage = |error: anyhow::Error| (error, USAGE);
-    let web_config = WebConfig::load(flags.web.config_file.as_deref()).map_err(|error| usage(error.into()))?;
-    let listeners = Listeners::bind(&flags.web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
-    let addresses = listeners.local_addrs();
+/// What went wrong, and the exit code: 2 for what is wrong with the flags, 1 for what goes wrong later.
+type Failure = (anyhow::Error, u8);
+
+/// Serves until a signal.
+async fn serve_node(flags: Node) -> Result<ExitCode, Failure> {
+    let (web_config, listeners) = open(&flags.web)?;
     let sources = Sources {
         sweeper: sweeper(&flags.look, false),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        told: Told::default(),
+        told: Arc::default(),
+        max_age: Duration::ZERO,
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
     };
     sources.told.tell(&chaoscope::node::limits::capabilities());
+    let app = serve::router(sources, &flags.web);
+    serve(listeners, app, web_config).await
+}
+
+/// Sweeps and serves until a signal.
+async fn serve_standalone(flags: Standalone) -> Result<ExitCode, Failure> {
+    let later = |error: anyhow::Error| (error, 1);
+    let (web_config, listeners) = open(&flags.web)?;
+    let folder = flags.journal.folder().context("no folder for the journal: this user has no home, so set --journal.path");
+    let folder = folder.map_err(|error| (error, USAGE))?;
+    let boot =
+        boot::read(&flags.look.path_procfs).context("cannot tell which boot of this host it is: check --path.procfs").map_err(later)?;
+    let (journal, restored) = Journal::open(&flags.journal.config()).context("cannot open the journal").map_err(later)?;
+    tracing::info!(folder = %folder.display(), "The journal is open.");
+    let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let open = journal.open_runs().context("cannot read the journal").map_err(later)?;
+    let (history, ended) = History::resume(boot, "", &node, &restored, open, jiff::Timestamp::now());
+    journal.record(ended).await.context("cannot write the journal").map_err(later)?;
+    let sources = Sources {
+        sweeper: sweeper(&flags.look, false),
+        host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
+        told: Arc::default(),
+        max_age: flags.sweep_interval * 3,
+        detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
+    };
+    let (sweeper, told) = (sources.sweeper.clone(), Arc::clone(&sources.told));
+    let writer = journal.clone();
+    let record = move |batch| {
+        let writer = writer.clone();
+        async move { writer.record(batch).await }
+    };
+    let watch = tokio::spawn(standalone::watch(sweeper, told, history, flags.sweep_interval, record));
+    let app = serve::router(sources, &flags.web); // the routes of the API are merged here: they read `journal`
+    tokio::select! {
+        done = serve(listeners, app, web_config) => done,
+        ended = watch => Err(later(anyhow::anyhow!("the sweeps have ended: {ended:?}"))),
+    }
+}
+
+/// Reads the web configuration and takes the addresses.
+fn open(web: &Web) -> Result<(WebConfig, Listeners), Failure> {
+    let usage = |error: anyhow::Error| (error, USAGE);
+    let web_config = WebConfig::load(web.config_file.as_deref()).map_err(|error| usage(error.into()))?;
+    let listeners = Listeners::bind(&web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
+    Ok((web_config, listeners))
+}
+
+/// Serves until a signal, and lets requests in flight finish.
+async fn serve(listeners: Listeners, app: axum::Router, web_config: WebConfig) -> Result<ExitCode, Failure> {
     let scheme = if web_config.is_tls() { "https" } else { "http" };
-    for address in addresses {
+    for address in listeners.local_addrs() {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {scheme}://{address}");
     }
     let shutdown = shutdown().map_err(|error| (error, 1))?;
-    let app = serve::router(sources, &flags.web);
     listener::serve(listeners, app, web_config, shutdown).await.map_err(|error| (error.into(), 1))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

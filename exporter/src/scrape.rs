@@ -84,7 +84,9 @@ pub struct Sources {
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
-    pub told: Told,
+    pub told: Arc<Told>,
+    /// How old a sweep may be that a scrape takes for its own; none may where nobody else sweeps.
+    pub max_age: Duration,
 }
 
 /// Asks every source at once and waits for all of them, or for `until`.
@@ -95,7 +97,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
             None => None,
         }
     };
-    let ((sweep, took), host) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host);
+    let ((sweep, took), host) = tokio::join!(timed(sources.sweeper.read(sources.max_age, until)), host);
     let mut outcomes = BTreeMap::new();
     outcomes.insert("sweep", Outcome { success: sweep.is_ok(), took });
     if let Ok(sweep) = &sweep {
