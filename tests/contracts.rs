@@ -38,7 +38,8 @@ const SOURCES: [&str; 5] = ["cluster", "journal", "node", "peers", "recording"];
 /// - `config` names the types of what it configures, so it may use all; everybody above `tools` may use it;
 /// - `client` is what asks a running instance: it shares the words and the printing of `serve`, and nobody uses it;
 /// - `scrape` holds what families are given and the one runner that calls them: families and `serve` may use it, and it
-///   may use everything but `serve`.
+///   may use everything but `serve`;
+/// - `standalone` is a role: it folds what `node` reads into what `journal` keeps, and only `main.rs` uses it.
 ///
 /// `lib.rs` holds nothing but modules, `main.rs` wires and may use all. Test code may look anywhere.
 fn may_use(module: &str) -> Option<Vec<&'static str>> {
@@ -47,6 +48,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "tools" | "exposition" | "source" => vec![],
         "cluster" | "journal" | "node" | "peers" | "recording" => verdict[..4].to_vec(),
         "verdict" => verdict,
+        "standalone" => [&verdict[..], &["verdict"]].concat(),
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
         "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),

@@ -4,11 +4,15 @@
 
 mod api;
 mod client;
+mod journal;
 mod recording;
+mod standalone;
 
 pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Runs, Server};
+pub use journal::{Journal, MaxSize, Retention};
 pub use recording::{Recorded, Told};
+pub use standalone::Standalone;
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
@@ -21,6 +25,7 @@ const ABOUT: &str = "What chaos is running on this host, whether it is really in
 
 const EXAMPLES: &str = "\
 Examples:
+  chaoscope standalone                        watch this host, remember its runs
   chaoscope node                              serve this host's state on :10765
   chaoscope snapshot                          print it once, as a table
   chaoscope snapshot --pod shop/web-0 --output json
@@ -51,6 +56,12 @@ pub enum Command {
     /// mounts that chaos tools leave behind. No tool is forked, nothing in the namespaces is changed, no API server is asked.
     #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
     Node(Box<Node>),
+    /// Watch this host and remember: every fault that appears and vanishes becomes a run. Needs no cluster.
+    ///
+    /// Sweeps all network namespaces every few seconds. netem, tbf, packet filter rules in the shapes chaos tools write, and the processes of
+    /// such tools become runs with their parameters, whoever made them. The journal of runs outlives this process and what it saw.
+    #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
+    Standalone(Box<Standalone>),
     /// Print what is on this host now.
     Snapshot(Snapshot),
     /// Ask whether chaos is on this host: exit code 0 no, 1 yes, 3 cannot tell.

@@ -16,5 +16,6 @@ pub mod recording;
 pub mod scrape;
 pub mod serve;
 pub mod source;
+pub mod standalone;
 pub mod tools;
 pub mod verdict;

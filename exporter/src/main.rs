@@ -2,18 +2,22 @@
 
 use anyhow::Context as _;
 use chaoscope::client;
-use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules};
+use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules, Standalone, Web};
+use chaoscope::journal::Journal;
+use chaoscope::node::boot;
 use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
-use chaoscope::node::told::Told;
 use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{self, check, snapshot};
+use chaoscope::standalone::{self, History};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
@@ -39,6 +43,7 @@ fn run(command: Command, failed: u8) -> ExitCode {
     };
     match command {
         Command::Node(node) => runtime.block_on(serve_node(*node)).unwrap_or_else(|(error, code)| fail(&error, code)),
+        Command::Standalone(flags) => runtime.block_on(serve_standalone(*flags)).unwrap_or_else(|(error, code)| fail(&error, code)),
         Command::Snapshot(flags) => {
             let sweeper = sweeper(&flags.look, flags.members);
             runtime.block_on(snapshot::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, 1))
@@ -58,57 +63,6 @@ fn run(command: Command, failed: u8) -> ExitCode {
             snapshot::print(&script).map_or_else(|error| fail(&error.into(), 1), |()| ExitCode::SUCCESS)
         }
     }
-}
-
-/// Serves until a signal. What is wrong with the flags ends with 2, what goes wrong later with 1.
-async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
-    let usage = |error: anyhow::Error| (error, USAGE);
-    let web_config = WebConfig::load(flags.web.config_file.as_deref()).map_err(|error| usage(error.into()))?;
-    let listeners = Listeners::bind(&flags.web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
-    let addresses = listeners.local_addrs();
-    let sources = Sources {
-        sweeper: Some(sweeper(&flags.look, false).into()),
-        host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        told: Told::default(),
-        detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
-        ..Sources::default()
-    };
-    sources.told.tell(&chaoscope::node::limits::capabilities());
-    let scheme = if web_config.is_tls() { "https" } else { "http" };
-    for address in addresses {
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {scheme}://{address}");
-    }
-    let shutdown = shutdown().map_err(|error| (error, 1))?;
-    let app = serve::router(sources, &flags.web);
-    listener::serve(listeners, app, web_config, shutdown).await.map_err(|error| (error.into(), 1))?;
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
-}
-
-fn sweeper(look: &Look, members: bool) -> Sweeper {
-    let config = sweeper::Config {
-        procfs: look.path_procfs.clone(),
-        named: look.path_netns.clone(),
-        threads: look.sweep_threads.into(),
-        host_network: look.host_network,
-        members,
-    };
-    let (choice, endpoint, root) = (look.runtime, look.runtime_endpoint.clone(), look.path_host.clone());
-    Sweeper::new(config, Box::new(move || Runtime::find(choice, endpoint.as_ref(), &root)))
-}
-
-/// Done when SIGTERM or SIGINT comes.
-fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests in flight are finished");
-    })
 }
 
 /// Logs to standard error. Other crates' lines are capped at info, whatever the level: some of them log what they handle.

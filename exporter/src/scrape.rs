@@ -121,7 +121,7 @@ pub struct Sources {
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
-    pub told: Told,
+    pub told: Arc<Told>,
 }
 
 /// Asks every source at once and waits for all of them, or for `until`.

@@ -215,6 +215,12 @@ impl Run {
         Uuid::new_v5(&NAME_SPACE, format!("{cluster}\n{uid}\n{ordinal}").as_bytes()).to_string()
     }
 
+    /// The id of a fault first seen then in a kernel: the same after a restart, for what is kept tells when that was. `place` is the device
+    /// and inode of its network namespace, empty for what is in none.
+    pub fn id_of_fault(boot: &str, place: &str, key: &str, first_seen: Timestamp) -> String {
+        Uuid::new_v5(&NAME_SPACE, format!("kernel\n{boot}\n{place}\n{key}\n{first_seen}").as_bytes()).to_string()
+    }
+
     /// Whether it has not ended.
     pub const fn is_open(&self) -> bool {
         self.outcome.is_none()

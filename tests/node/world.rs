@@ -14,7 +14,7 @@ use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::NsId;
 use chaoscope::node::own::Own;
 use chaoscope::node::processes::{Cgroup, Helper};
-use chaoscope::node::sweep::{Fate, Files, Observed, Skip, Sweep};
+use chaoscope::node::sweep::{Complete, Fate, Files, Observed, Skip, Sweep};
 use chaoscope::node::tc::options::{Netem, Options, Tbf};
 use chaoscope::node::tc::{Handle, Qdisc, Statistics, Tc};
 use chaoscope::node::visit::Reading;
@@ -87,6 +87,7 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
+        complete: Complete::default(),
         unreadable: 2,
         limitations: vec![
             limitation("namespaces not known: 2 processes", true),
