@@ -137,7 +137,9 @@ impl Filter {
             }
         }
         check_word(field, value)?;
-        self.words.entry(field).or_default().add(field, value)
+        let words = self.words.entry(field).or_default();
+        words.derived |= field == "phase" && DERIVED_PHASES.contains(&words::positive(value).1);
+        words.add(field, value)
     }
 
     /// What is asked about one parameter.

@@ -135,6 +135,7 @@ fn stuck_and_overdue_depend_on_the_present() {
     assert!(asked("stuck", 1301) && asked("injecting", 1301), "it is stuck besides being in its phase");
     assert!(!asked("!stuck", 1301) && asked("!stuck", 1300));
     assert!(!asked("overdue", 1180) && asked("overdue", 1181));
+    assert_eq!(filter(&[("phase", "stuck")]).words("phase").unwrap().exact(), None, "no index has it");
     assert!(filter(&[("phase", "stuck")]).matches_run(&run().at(at(2000))), "a run may have been told the present before");
     assert!(!filter(&[("phase", "stuck")]).matches_run(&run()));
     let ended = Run { outcome: Some(Outcome::Recovered), phase: Phase::Finished, ..run() };

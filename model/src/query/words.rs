@@ -26,6 +26,8 @@ enum Shape {
 pub struct Words {
     wanted: Vec<Shape>,
     unwanted: Vec<Shape>,
+    /// Whether some value is one that nobody stores (`stuck`).
+    pub(super) derived: bool,
 }
 
 /// A value without its `!`, and whether it had one.
@@ -95,13 +97,13 @@ impl Words {
         !hit(&self.unwanted) && (self.wanted.is_empty() || hit(&self.wanted))
     }
 
-    /// The values, where only exact ones are wanted: what an index can look up.
+    /// The values, where only exact ones are wanted that are stored as they are: what an index can look up.
     pub fn exact(&self) -> Option<Vec<&str>> {
         let texts = self.wanted.iter().map(|shape| match shape {
             Shape::Exact(text) => Some(text.as_str()),
             Shape::Glob(_) | Shape::Expression(_) => None,
         });
-        texts.collect::<Option<Vec<_>>>().filter(|texts| !texts.is_empty())
+        texts.collect::<Option<Vec<_>>>().filter(|texts| !texts.is_empty() && !self.derived)
     }
 }
 
