@@ -112,6 +112,11 @@ pub struct Position {
 }
 
 impl Filter {
+    /// A filter of nothing, that knows the present.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
     /// One more `parameter=value`. `Ok(false)`: not a filter's parameter.
     pub fn add(&mut self, parameter: &str, value: &str) -> Result<bool, Refused> {
         let field = FIELDS.iter().copied().find(|field| *field == parameter);

@@ -128,7 +128,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/api/v1/runs/{id}", get(runs::run))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/stream", get(stream::stream))
-        .route("/api/v1/openapi.json", get(openapi::openapi))
+        .route("/api/v1/openapi.json", get(openapi::contract))
         .method_not_allowed_fallback(|| async { Problem::method() })
         .route("/api", any(missing))
         .route("/api/", any(missing))

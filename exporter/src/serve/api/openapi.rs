@@ -4,20 +4,19 @@
 //! Parameters are told here by hand, since one table in the model reads them all. What a schema cannot say (that `from` is not after `to`, what
 //! a regular expression is, what a cursor is) is in their descriptions. To add a route: its handler in [`Contract`].
 
-use super::Api;
 use super::parameters::{LAST_MILLISECOND, LIMIT, MOST};
 use super::problem::{MEDIA_TYPE, Problem};
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use chaoscope_model::query::{self, FIELDS, LONGEST_VALUE, MOST_EXPRESSIONS, MOST_VALUES};
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{self, ContentBuilder, LinkBuilder, Ref, RefOr, Required, ResponseBuilder};
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, PartialSchema as _, ToSchema as _};
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
 
 /// The whole contract.
 #[derive(OpenApi)]
@@ -27,7 +26,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, PartialSchema as _, ToS
         description = "Runs of chaos experiments: what was injected, on whom, when, and how it ended. For reading only.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(super::runs::runs, super::runs::run, super::events::events, super::stream::stream, openapi),
+    paths(super::runs::runs, super::runs::run, super::events::events, super::stream::stream, contract),
     components(schemas(Problem)),
     security((), ("token" = [])),
     modifiers(&Additions)
@@ -57,7 +56,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| Contract::openapi().to_json().u
     get, path = "/api/v1/openapi.json", operation_id = "getContract", tag = "contract",
     responses((status = 200, description = "The contract.", content_type = "application/json", body = serde_json::Value), Problems)
 )]
-pub(super) async fn openapi(State(_): State<Arc<Api>>) -> Response {
+pub(super) async fn contract() -> Response {
     ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
 }
 

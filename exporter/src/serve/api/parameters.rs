@@ -43,7 +43,7 @@ impl Asked {
     /// Understands a query string. `route` and `journal` are what its cursors belong to; `now` is the present.
     pub(super) fn parse(query: Option<&str>, route: &str, journal: &str, now: Timestamp) -> Result<Self, Problem> {
         let pairs = pairs(query)?;
-        let (mut filter, mut page) = (Filter { now: Some(now), ..Filter::default() }, Page::default());
+        let (mut filter, mut page) = (Filter::at(now), Page::default());
         for (name, value) in &pairs {
             if !filter.add(name, value)? && !page.add(name, value)? {
                 return Err(unknown(name, &["from", "to", "limit", "cursor"]));
@@ -129,7 +129,8 @@ fn limit(value: &str) -> Result<usize, Problem> {
 
 /// RFC 3339, or milliseconds since 1970.
 fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
-    let refused = |why: &str| Problem::parameter(name, format!("{name}: {value:?} {why}; allowed are RFC 3339 and milliseconds since 1970"));
+    let refused =
+        |why: &str| Problem::parameter(name, format!("{name}: {value:?} {why}; allowed are RFC 3339 and milliseconds since 1970"));
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         let milliseconds = value.parse().ok().filter(|milliseconds| (0..=LAST_MILLISECOND).contains(milliseconds));
         return milliseconds.and_then(|it| Timestamp::from_millisecond(it).ok()).ok_or_else(|| refused("is too far in the future"));

@@ -23,7 +23,7 @@ const SOON: u32 = 1;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,

@@ -104,7 +104,8 @@ pub(super) async fn one(State(api): State<Arc<Api>>, uid: Option<Path<String>>, 
 /// `/api/experiments/state`
 pub(super) async fn state(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Failure> {
     let viewer = api.access.viewer(&headers).await?;
-    let wanted = Wanted { name: None, kind: None, ..Wanted::parse(query.as_deref())? };
+    let mut wanted = Wanted::parse(query.as_deref())?;
+    (wanted.name, wanted.kind) = (None, None);
     api.ask(move |api| {
         let now = (api.present.cluster)();
         let live = live(&now, &viewer);

@@ -20,9 +20,10 @@ pub(super) fn spec(parameters: &BTreeMap<String, String>, action: &str) -> Map<S
     let mut spec = Map::new();
     for (path, value) in parameters {
         let (folders, name) = path.rsplit_once('.').map_or((None, path.as_str()), |(folders, name)| (Some(folders), name));
-        let place = folders.into_iter().flat_map(|it| it.split('.')).try_fold(&mut spec, |place, folder| {
-            place.entry(folder).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
-        });
+        let place = folders
+            .into_iter()
+            .flat_map(|it| it.split('.'))
+            .try_fold(&mut spec, |place, folder| place.entry(folder).or_insert_with(|| Value::Object(Map::new())).as_object_mut());
         // What stands where a folder would have to be keeps its place.
         if let Some(place) = place {
             place.entry(name).or_insert_with(|| Value::String(value.clone()));
@@ -53,6 +54,9 @@ mod tests {
     fn an_object_has_the_dashboards_fields() {
         let about = Reference { kind: "PodChaos".into(), namespace: "shop".into(), name: "a".into(), uid: "u".into() };
         let object = object(&about, &BTreeMap::new(), Map::new());
-        assert_eq!(object.to_string(), r#"{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"PodChaos","metadata":{"name":"a","namespace":"shop"},"spec":{}}"#);
+        assert_eq!(
+            object.to_string(),
+            r#"{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"PodChaos","metadata":{"name":"a","namespace":"shop"},"spec":{}}"#
+        );
     }
 }

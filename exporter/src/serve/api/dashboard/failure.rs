@@ -3,9 +3,8 @@
 use super::super::problem::Problem;
 use crate::journal;
 use crate::serve::access::Denied;
-use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -81,7 +80,8 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let message = format!("{}: {}", self.kind(), self.message);
         let body = Body { code: self.status.as_u16(), kind: self.kind(), message: &message, full_text: &message };
-        let mut response = (self.status, Json(body)).into_response();
+        let body = serde_json::to_vec(&body).unwrap_or_else(|_| b"{}".to_vec()); // texts and numbers alone cannot fail
+        let mut response = (self.status, [(CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();
         headers.extend(self.challenge.map(|challenge| (WWW_AUTHENTICATE, HeaderValue::from_static(challenge))));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {

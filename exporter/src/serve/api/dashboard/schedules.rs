@@ -74,7 +74,8 @@ fn live<'a>(now: &'a Now, viewer: &Viewer) -> Vec<&'a Schedule> {
 /// `/api/schedules`
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Failure> {
     let viewer = api.access.viewer(&headers).await?;
-    let (wanted, gzip) = (Wanted { kind: None, ..Wanted::parse(query.as_deref())? }, takes_gzip(&headers));
+    let (mut wanted, gzip) = (Wanted::parse(query.as_deref())?, takes_gzip(&headers));
+    wanted.kind = None;
     api.ask(move |api| {
         let now = (api.present.cluster)();
         let live = live(&now, &viewer);

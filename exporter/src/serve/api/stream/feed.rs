@@ -3,9 +3,9 @@
 //! A [`Feed`] subscribes before it reads the journal, so nothing falls between both; what comes twice is known by its position. Work that may
 //! block (who may see what, writing JSON) is done for many changes at once.
 
+use super::super::Api;
 use super::super::events::passes;
 use super::super::problem::Problem;
-use super::super::Api;
 use super::{End, frame};
 use crate::journal::{Change, Item};
 use crate::serve::access::Viewer;
@@ -227,7 +227,9 @@ impl Page {
                 Some(run) => frame::event(out, "run", id, &run),
                 None => Ok(()),
             },
-            Item::Event(event, run) if passes(&self.viewer, &self.filter, event, run.as_deref()) => frame::event(out, "event", id, &**event),
+            Item::Event(event, run) if passes(&self.viewer, &self.filter, event, run.as_deref()) => {
+                frame::event(out, "event", id, &**event)
+            }
             Item::Event(..) => Ok(()),
         }
     }

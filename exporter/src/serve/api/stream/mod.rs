@@ -6,6 +6,7 @@
 mod feed;
 mod frame;
 
+#[cfg(fuzzing)]
 pub(super) use frame::position;
 
 use super::problem::Problem;
@@ -139,7 +140,8 @@ pub(super) async fn stream(State(api): State<Arc<Api>>, RawQuery(query): RawQuer
         let _ = last_words.set(frame::end(end));
         drop((still_open, place)); // last words are read when the queue is empty and closed: they had to be there before
     });
-    Ok(([(CONTENT_TYPE, "text/event-stream"), ("x-accel-buffering".parse().unwrap_or(CONTENT_TYPE), "no")], body(chunks, farewell)).into_response())
+    Ok(([(CONTENT_TYPE, "text/event-stream"), ("x-accel-buffering".parse().unwrap_or(CONTENT_TYPE), "no")], body(chunks, farewell))
+        .into_response())
 }
 
 /// What waits for the client, then the last words.
