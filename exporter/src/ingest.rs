@@ -83,7 +83,16 @@ impl Ingest {
     /// Takes in a complete list.
     pub async fn listed(&self, listed: Listed) {
         let seen = listed.seen;
-        self.change(seen, |index| index.listed(listed)).await;
+        let list = |index: &mut Index| {
+            index.listed(listed);
+            Changes::default()
+        };
+        self.change(seen, list).await;
+    }
+
+    /// Events were listed.
+    pub fn events_listed(&self) {
+        self.state().index.events_listed();
     }
 
     /// What follows from the time alone.

@@ -108,32 +108,22 @@ impl Tally {
 impl Amount {
     fn empty(family: Family) -> Self {
         match family {
-            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::with_bounds(&BOUNDS)),
+            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::exact(&BOUNDS)),
             _ => Self::Count(0),
         }
     }
 
     fn parse(family: Family, text: &str) -> Option<Self> {
-        let mut amount = Self::empty(family);
-        match &mut amount {
-            Self::Count(count) => *count = serde_json::from_str(text).ok()?,
-            Self::Seconds(seconds) => {
-                let (sum, counts): (f64, Vec<u64>) = serde_json::from_str(text).ok()?;
-                seconds.sum = sum;
-                let same = counts.len() == seconds.buckets.len();
-                same.then(|| seconds.buckets.iter_mut().zip(counts).for_each(|((_, count), stored)| *count = stored))?;
-            }
-        }
-        Some(amount)
+        Some(match Self::empty(family) {
+            Self::Count(_) => Self::Count(serde_json::from_str(text).ok()?),
+            Self::Seconds(_) => Self::Seconds(serde_json::from_str(text).ok()?),
+        })
     }
 
     fn text(&self) -> String {
         match self {
             Self::Count(count) => count.to_string(),
-            Self::Seconds(seconds) => {
-                let counts: Vec<_> = seconds.buckets.iter().map(|(_, count)| *count).collect();
-                serde_json::json!([seconds.sum, counts]).to_string()
-            }
+            Self::Seconds(seconds) => serde_json::json!(seconds).to_string(),
         }
     }
 }
