@@ -10,6 +10,7 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
+use crate::peers::{Daemon, PeerReading};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub struct World {
     pub sweep: Result<Seen, Error>,
     /// This host's own figures; `None` unless switched on.
     pub host: Option<Result<Arc<Host>, Error>>,
+    /// What the components of Chaos Mesh tell of themselves; `None` where nobody is asked.
+    pub peers: Option<Result<Arc<Vec<PeerReading>>, Error>>,
     /// What this process costs.
     pub own: Option<Own>,
     /// How each source did.
@@ -81,6 +84,8 @@ pub struct Sources {
     pub sweeper: Sweeper,
     /// This host's own figures, where switched on.
     pub host: Option<crate::node::host::HostSource>,
+    /// This node's chaos-daemon, where switched on.
+    pub daemon: Option<Daemon>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
@@ -95,7 +100,13 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
             None => None,
         }
     };
-    let ((sweep, took), host) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host);
+    let daemon = async {
+        match &sources.daemon {
+            Some(daemon) => Some(timed(daemon.read(Duration::ZERO, until)).await),
+            None => None,
+        }
+    };
+    let ((sweep, took), host, daemon) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host, daemon);
     let mut outcomes = BTreeMap::new();
     outcomes.insert("sweep", Outcome { success: sweep.is_ok(), took });
     if let Ok(sweep) = &sweep {
@@ -106,8 +117,12 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         outcomes.insert("host", Outcome { success: reading.is_ok(), took });
         reading
     });
+    let peers = daemon.map(|(reading, took)| {
+        outcomes.insert("peers", Outcome { success: reading.is_ok(), took });
+        reading
+    });
     let sweep = sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep });
-    World { detail: sources.detail, sweep, host, own: own::read(), sources: outcomes }
+    World { detail: sources.detail, sweep, host, peers, own: own::read(), sources: outcomes }
 }
 
 /// The page every family writes, and the runner's own two families.

@@ -14,6 +14,7 @@ mod limitations;
 mod netem;
 mod netns;
 mod node;
+mod peer;
 mod process;
 mod qdisc;
 mod tbf;
@@ -40,6 +41,7 @@ pub const ALL: &[&dyn Family] = &[
     &netem::Netem,
     &netns::Netns,
     &node::Node,
+    &peer::Peers,
     &process::Process,
     &qdisc::Qdiscs,
     &tbf::Tbf,
