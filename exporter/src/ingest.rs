@@ -3,13 +3,18 @@
 //! An observation goes into the index at once; what it changed waits, the newest state of each run only, until the journal has stored what
 //! came before. So a burst costs one state a run, a slow disk slows whoever observes, and what is on a scrape is never older than the watch.
 
+pub mod intake;
+
 use crate::cluster::index::{Changes, Index, Listed};
-use crate::cluster::now::Now;
+use crate::cluster::now::{Now, WatchNow};
+use crate::cluster::slots::{Families, Slots};
 use crate::journal::{Batch, Journal};
 use chaoscope_model::event::Event;
 use chaoscope_model::observation::Observation;
+use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -46,9 +51,14 @@ struct Shared {
 
 struct State {
     index: Index,
+    slots: Slots,
     waiting: Waiting,
     newest: Timestamp,
+    watches: Arc<WatchStatus>,
 }
+
+/// Tells how each watch does.
+pub type WatchStatus = dyn Fn() -> Vec<WatchNow> + Send + Sync;
 
 /// Changes by what they change, so that only the newest state of each is stored.
 #[derive(Default)]
@@ -62,43 +72,45 @@ struct Waiting {
 
 impl Ingest {
     /// Begins with what the journal kept, and stores from now on. The task that stores ends with the last handle.
-    pub fn start(cluster: &str, journal: Journal, states: &BTreeMap<String, Vec<u8>>, clock: Clock) -> Self {
+    /// `zone` is the time zone schedules are meant in, where known.
+    pub fn start(cluster: &str, journal: Journal, states: &BTreeMap<String, Vec<u8>>, clock: Clock, zone: Option<TimeZone>) -> Self {
         let mut index = Index::new(cluster);
         let unreadable = index.restore(states);
         if unreadable > 0 {
             tracing::warn!(unreadable, "some experiments' states could not be read and are rebuilt from their objects");
         }
-        let state = State { index, waiting: Waiting::default(), newest: Timestamp::UNIX_EPOCH };
+        let slots = Slots::new(zone, states);
+        let state = State { index, slots, waiting: Waiting::default(), newest: Timestamp::UNIX_EPOCH, watches: Arc::new(Vec::new) };
         let shared = Shared { state: Mutex::new(state), work: Notify::new(), room: Notify::new(), journal, clock };
         let ingest = Self { shared: Arc::new(shared) };
         tokio::spawn(store(Arc::downgrade(&ingest.shared)));
         ingest
     }
 
+    /// From now on, how watches do is known by this.
+    pub fn watched_by(&self, watches: Arc<WatchStatus>) {
+        self.state().watches = watches;
+    }
+
     /// Takes in one fact; waits while too much is not stored yet.
     pub async fn observe(&self, observation: Observation, seen: Timestamp) {
-        self.change(seen, |index| index.observe(observation)).await;
+        self.change(seen, |state| state.observe(observation, seen)).await;
     }
 
     /// Takes in a complete list.
     pub async fn listed(&self, listed: Listed) {
-        let seen = listed.seen;
-        let list = |index: &mut Index| {
-            index.listed(listed);
-            Changes::default()
-        };
-        self.change(seen, list).await;
-    }
-
-    /// Events were listed.
-    pub fn events_listed(&self) {
-        self.state().index.events_listed();
+        self.change(listed.seen, |state| state.listed(listed)).await;
     }
 
     /// What follows from the time alone.
     pub async fn tick(&self) {
         let now = self.clock();
-        self.change(now, |index| index.tick(now)).await;
+        self.change(now, |state| state.tick(now)).await;
+    }
+
+    /// Events were listed.
+    pub fn events_listed(&self) {
+        self.state().index.events_listed();
     }
 
     /// What time it is.
@@ -112,12 +124,11 @@ impl Ingest {
     /// What is, now.
     pub fn now(&self) -> Now {
         let at = self.clock();
-        self.state().index.now(at)
-    }
-
-    /// Schedules, as they are.
-    pub fn schedules(&self) -> Vec<Arc<chaoscope_model::plan::Schedule>> {
-        self.state().index.schedules()
+        let state = self.state();
+        let mut now = state.index.now(at);
+        now.watches = (state.watches)();
+        now.schedules = state.slots.now(&now.experiments, &now.workflows, &now.watches);
+        now
     }
 
     /// Pods that are targets of a run that has not ended.
@@ -136,7 +147,7 @@ impl Ingest {
         }
     }
 
-    async fn change(&self, seen: Timestamp, change: impl FnOnce(&mut Index) -> Changes) {
+    async fn change(&self, seen: Timestamp, change: impl FnOnce(&mut State) -> Changes) {
         loop {
             let stored = self.shared.room.notified();
             if self.state().waiting.events.len() < MOST_WAITING {
@@ -146,7 +157,7 @@ impl Ingest {
         }
         let mut state = self.state();
         state.newest = state.newest.max(seen);
-        let changes = change(&mut state.index);
+        let changes = change(&mut state);
         if !changes.is_empty() {
             state.waiting.add(changes);
             drop(state);
@@ -162,6 +173,48 @@ impl Ingest {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn observe(&mut self, observation: Observation, seen: Timestamp) -> Changes {
+        match &observation {
+            Observation::Schedule(schedule) => {
+                let schedule = Arc::new((**schedule).clone());
+                self.judge(seen, |slots, children| slots.see(&schedule, seen, children));
+            }
+            Observation::Gone(gone) => self.slots.gone(&gone.about.uid),
+            _ => {}
+        }
+        let mut changes = self.index.observe(observation);
+        changes.states.extend(self.slots.states());
+        changes
+    }
+
+    fn listed(&mut self, listed: Listed) -> Changes {
+        if listed.kind == "Schedule" && listed.namespace.is_empty() {
+            self.slots.retain(|uid| listed.uids.contains(uid));
+        }
+        self.index.listed(listed);
+        Changes { states: self.slots.states(), ..Changes::default() }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Changes {
+        self.judge(now, |slots, children| slots.tick(now, children));
+        let mut changes = self.index.tick(now);
+        changes.states.extend(self.slots.states());
+        changes
+    }
+
+    /// Judges slots; what children there are is looked up only when a slot asks.
+    fn judge(&mut self, at: Timestamp, judge: impl FnOnce(&mut Slots, &dyn Fn(&Schedule) -> Option<Vec<crate::cluster::slots::Child>>)) {
+        let (index, watches) = (&self.index, &self.watches);
+        let known = std::cell::OnceCell::new();
+        let children = |schedule: &Schedule| {
+            let (now, watches) = known.get_or_init(|| (index.now(at), watches()));
+            Families::new(&now.experiments, &now.workflows, watches).of(schedule)
+        };
+        judge(&mut self.slots, &children);
     }
 }
 

@@ -1,18 +1,9 @@
 //! Parse, wire, run. Exit codes: 0 done, 1 `check` found chaos or the server failed, 2 wrong usage, 3 `check` could not tell.
 
-use anyhow::Context as _;
 use chaoscope::client;
-use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules, Standalone, Web};
-use chaoscope::journal::Journal;
-use chaoscope::node::boot;
-use chaoscope::node::host::HostSource;
-use chaoscope::node::runtime::Runtime;
-use chaoscope::node::sweeper::{self, Sweeper};
-use chaoscope::scrape::{Detail, Sources};
-use chaoscope::serve::listener::{self, Limits, Listeners};
-use chaoscope::serve::web_config::WebConfig;
-use chaoscope::serve::{self, check, snapshot};
-use chaoscope::standalone::{self, History};
+use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look};
+use chaoscope::roles::{self, Failure, USAGE, sweeper};
+use chaoscope::serve::{check, snapshot};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -21,8 +12,6 @@ use std::time::Duration;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
-
-const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -42,8 +31,11 @@ fn run(command: Command, failed: u8) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start"), failed),
     };
     match command {
-        Command::Node(node) => runtime.block_on(serve_node(*node)).unwrap_or_else(|(error, code)| fail(&error, code)),
-        Command::Standalone(flags) => runtime.block_on(serve_standalone(*flags)).unwrap_or_else(|(error, code)| fail(&error, code)),
+        Command::Node(flags) => ended(runtime.block_on(roles::node::run(*flags))),
+        Command::Standalone(flags) => ended(runtime.block_on(roles::standalone::run(*flags))),
+        Command::Cluster(flags) => ended(runtime.block_on(roles::cluster::run(*flags))),
+        Command::Replay(flags) => ended(runtime.block_on(roles::replay::run(*flags))),
+        Command::Record(flags) => ended(runtime.block_on(roles::record::run(*flags))),
         Command::Snapshot(flags) => {
             let sweeper = sweeper(&flags.look, flags.members);
             runtime.block_on(snapshot::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, 1))
@@ -63,6 +55,10 @@ fn run(command: Command, failed: u8) -> ExitCode {
             snapshot::print(&script).map_or_else(|error| fail(&error.into(), 1), |()| ExitCode::SUCCESS)
         }
     }
+}
+
+fn ended(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    outcome.unwrap_or_else(|(error, code)| fail(&error, code))
 }
 
 /// Logs to standard error. Other crates' lines are capped at info, whatever the level: some of them log what they handle.

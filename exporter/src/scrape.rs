@@ -13,6 +13,7 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
+use crate::peers::{self, Daemon, PeerReading, Peers};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -60,6 +61,8 @@ pub struct World {
     pub cluster: Option<Result<Arc<Now>, Error>>,
     /// What the journal counted, and how it is.
     pub journal: Option<Counted>,
+    /// What the components of Chaos Mesh tell of themselves; `None` where nobody is asked.
+    pub peers: Option<Result<Arc<Vec<PeerReading>>, Error>>,
     /// What this process costs.
     pub own: Option<Own>,
     /// How each source did.
@@ -118,6 +121,10 @@ pub struct Sources {
     pub cluster: Option<Arc<dyn Present>>,
     /// What happened.
     pub journal: Option<Journal>,
+    /// The components of a chaos tool, where there are any to ask.
+    pub peers: Option<Peers>,
+    /// This node's chaos-daemon, where switched on.
+    pub daemon: Option<Daemon>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
@@ -129,7 +136,9 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     let mut outcomes = BTreeMap::new();
     let sweep = ask(sources.sweeper.as_deref(), sources.sweep_max_age, until);
     let host = ask(sources.host.as_ref(), Duration::ZERO, until);
-    let (sweep, host) = tokio::join!(sweep, host);
+    let peers = ask(sources.peers.as_ref(), peers::MAX_AGE, until);
+    let daemon = ask(sources.daemon.as_ref(), Duration::ZERO, until);
+    let (sweep, host, peers, daemon) = tokio::join!(sweep, host, peers, daemon);
     let sweep = sweep.map(|answer| noted(&mut outcomes, "sweep", answer));
     if let Some(Ok(sweep)) = &sweep {
         sources.told.tell(&sweep.limitations);
@@ -143,8 +152,9 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         let now = present.now();
         noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
+    let peers = peers.or(daemon).map(|answer| noted(&mut outcomes, "peers", answer));
     let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
-    World { detail: sources.detail, sweep, host, cluster, journal, own: own::read(), sources: outcomes }
+    World { detail: sources.detail, sweep, host, cluster, journal, peers, own: own::read(), sources: outcomes }
 }
 
 type Answer<T> = (Result<Arc<T>, Error>, Duration);

@@ -159,8 +159,13 @@ fn add(batch: &mut Batch, boot: &str, changes: Changes) {
 
 /// Sweeps until the task is dropped; `record` stores, and the next sweep waits for it. A scrape may take a sweep for its own that is at most
 /// three intervals old. What fails again and again is logged when it starts and when it ends.
-pub async fn watch<F, E>(sweeper: Sweeper, told: Arc<Told>, mut history: History, interval: Duration, record: impl Fn(Batch) -> F + Send)
-where
+pub async fn watch<F, E>(
+    sweeper: Arc<Sweeper>,
+    told: Arc<Told>,
+    mut history: History,
+    interval: Duration,
+    record: impl Fn(Batch) -> F + Send,
+) where
     F: Future<Output = Result<(), E>> + Send,
     E: Display,
 {

@@ -4,7 +4,7 @@
 //! journal.
 
 use super::journal::Journal;
-use super::{Look, Rules, Web, duration};
+use super::{Api, Look, Rules, Web, duration};
 use crate::scrape::Upstream;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -20,6 +20,9 @@ pub struct Standalone {
     /// Serving.
     #[command(flatten)]
     pub web: Web,
+    /// Who may see what.
+    #[command(flatten)]
+    pub api: Api,
     /// Reading.
     #[command(flatten)]
     pub look: Look,

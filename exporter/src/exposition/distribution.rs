@@ -200,7 +200,7 @@ fn bucket(value: f64) -> i32 {
     // value = fraction × 2^power, with the fraction in [0.5, 1)
     let power = ((bits & EXPONENT) >> 52) as i32 - 1022;
     let fraction = f64::from_bits(bits & !EXPONENT | 1022 << 52);
-    let inside = BOUNDS.partition_point(|bound| *bound < fraction) as i32;
+    let inside = (0..).zip(BOUNDS).find(|(_, bound)| fraction <= *bound).map_or(8, |(number, _)| number);
     (power - 1) * 8 + inside
 }
 
