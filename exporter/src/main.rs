@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     log(&arguments.log);
+    let _ = rustls::crypto::ring::default_provider().install_default(); // nobody chose before
     // A check that cannot even start could not tell; it must not look like one that found something.
     let failed = if matches!(arguments.command, Command::Check(_)) { check::UNKNOWN } else { 1 };
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command, failed))); // tokio panics without any file to open
