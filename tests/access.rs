@@ -4,6 +4,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::unwrap_used, reason = "a missing part is a failed test")]
 
+#[path = "access/secrecy.rs"]
+mod secrecy;
 #[path = "access/world.rs"]
 mod world;
 

@@ -20,11 +20,12 @@ use axum::http::HeaderMap;
 use bearer::Bearer;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use reviews::{Caller, PATIENCE, Reviews};
+use reviews::{Caller, Reviews};
 use sight::{Resource, Rules};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 use tokens::Tokens;
 use tokio::runtime::Handle;
 
@@ -126,7 +127,12 @@ struct Rights {
     runtime: Handle,
     /// The first question that got no answer. After it, nothing new is asked: whoever waits has waited once.
     failure: Mutex<Option<Denied>>,
+    /// How long it took to ask, all questions together.
+    waited: Mutex<Duration>,
 }
+
+/// How long one viewer may wait for answers, all together; thousands of questions at the usual few milliseconds each.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Viewer {
     async fn of(asked: Asked, bearer: Arc<Bearer>) -> Result<Self, Denied> {
@@ -139,7 +145,7 @@ impl Viewer {
             Asked::Kubernetes { reviews, cluster } => {
                 let (reviews, cluster, runtime) = (Arc::clone(reviews), Arc::clone(cluster), Handle::current());
                 let caller = reviews.caller(&bearer).await?;
-                Some(Arc::new(Rights { reviews, caller, cluster, runtime, failure: Mutex::default() }))
+                Some(Arc::new(Rights { reviews, caller, cluster, runtime, failure: Mutex::default(), waited: Mutex::default() }))
             }
         };
         Ok(Self { asked, bearer: Some(bearer), rights })
@@ -202,13 +208,20 @@ impl Rights {
         self.runtime.spawn(async move {
             let _ = tell.send(reviews.may_list(&caller, resource, &namespace).await); // fails only if nobody waits any more
         });
-        let late = || Denied::Unavailable("The question what you may list got no answer in time. Ask again in a moment.".to_owned());
-        told.recv_timeout(2 * PATIENCE).unwrap_or_else(|_| Err(late()))
+        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let answer = told.recv_timeout(PATIENCE.saturating_sub(*waited));
+        *waited += begun.elapsed();
+        answer.unwrap_or_else(|_| Err(late()))
     }
 
     fn failure(&self) -> Option<Denied> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn late() -> Denied {
+    Denied::Unavailable("The questions what you may list took the API server too long. Ask again in a moment, or for less.".to_owned())
 }
 
 #[cfg(test)]
