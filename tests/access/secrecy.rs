@@ -5,7 +5,7 @@
 use crate::world::bearer;
 use axum::Router;
 use axum::http::StatusCode;
-use chaoscope::serve::access::{Access, Config};
+use chaoscope::serve::access::{Access, Config, Mode};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::EnvFilter;
@@ -50,7 +50,7 @@ fn told(answer: fn(String) -> (StatusCode, String)) -> String {
             let app = Router::new().fallback(move |body: String| async move { answer(body) });
             tokio::spawn(async move { axum::serve(listener, app).await });
             let client = kube::Client::try_from(kube::Config::new(format!("http://{address}").parse().unwrap())).unwrap();
-            let access = Access::open(Config::Kubernetes { client, cluster: String::new() }).unwrap();
+            let access = Access::open(Config { mode: Mode::Kubernetes { client, cluster: String::new() } }).unwrap();
             access.viewer(&bearer(TOKEN)).await.err().unwrap()
         })
     });
@@ -100,7 +100,7 @@ fn a_review_without_a_verdict_is_no() {
             let app = Router::new().fallback(move || async move { (StatusCode::CREATED, review) });
             tokio::spawn(async move { axum::serve(listener, app).await });
             let client = kube::Client::try_from(kube::Config::new(format!("http://{address}").parse().unwrap())).unwrap();
-            let access = Access::open(Config::Kubernetes { client, cluster: String::new() }).unwrap();
+            let access = Access::open(Config { mode: Mode::Kubernetes { client, cluster: String::new() } }).unwrap();
             access.viewer(&bearer(TOKEN)).await.err().map(|denied| denied.status().as_u16())
         });
         assert_eq!(denied, Some(401), "{status}");

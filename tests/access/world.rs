@@ -7,7 +7,7 @@ use crate::kit::kube::{NOBODY, Options};
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chaoscope::serve::access::{Access, Config, Denied, Viewer};
+use chaoscope::serve::access::{Access, Config, Denied, Mode, Viewer};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use reqwest::Method;
@@ -148,7 +148,7 @@ impl World {
             let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
             kube::Client::try_from(config).unwrap()
         });
-        Access::open(Config::Kubernetes { client, cluster: String::new() }).unwrap()
+        Access::open(Config { mode: Mode::Kubernetes { client, cluster: String::new() } }).unwrap()
     }
 
     /// How many reviews the API server was asked for until now: of tokens, of rights.

@@ -18,6 +18,7 @@ use super::web_config::WebConfig;
 use crate::config::{Api, Auth};
 use axum::http::HeaderMap;
 use bearer::Bearer;
+use chaoscope_model::Tool;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use reviews::{Caller, Reviews};
@@ -35,15 +36,22 @@ const KUBERNETES_REMEDY: &str = "Send `Authorization: Bearer TOKEN` with a token
 
 /// How callers are told apart.
 #[derive(Clone)]
-pub enum Config {
-    /// Not at all: every caller sees everything.
+pub struct Config {
+    /// Who is asked.
+    pub mode: Mode,
+}
+
+/// Who is asked.
+#[derive(Clone)]
+pub enum Mode {
+    /// Nobody: every caller sees everything.
     None,
-    /// By the tokens of these files; a token sees everything.
+    /// These files hold the callers' tokens; a token sees everything.
     Token {
         /// One token a line; read again when they change.
         files: Vec<PathBuf>,
     },
-    /// By the API server: who a caller is, and what it may list.
+    /// The API server: who a caller is, and what it may list.
     Kubernetes {
         /// Asks it.
         client: kube::Client,
@@ -62,15 +70,16 @@ impl Config {
         if flags.auth != Auth::None && web.asks_passwords() {
             return Err(Error::TwoHeaders(if flags.auth == Auth::Token { "token" } else { "kubernetes" }));
         }
-        match flags.auth {
+        let mode = match flags.auth {
             Auth::None => match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
-                Some(open) if !flags.allow_anonymous => Err(Error::Anonymous(*open)),
-                _ => Ok(Self::None),
+                Some(open) if !flags.allow_anonymous => return Err(Error::Anonymous(*open)),
+                _ => Mode::None,
             },
-            Auth::Token if flags.token_file.is_empty() => Err(Error::NoFile),
-            Auth::Token => Ok(Self::Token { files: flags.token_file.clone() }),
-            Auth::Kubernetes => cluster.map(|(client, cluster)| Self::Kubernetes { client, cluster }).ok_or(Error::NoCluster),
-        }
+            Auth::Token if flags.token_file.is_empty() => return Err(Error::NoFile),
+            Auth::Token => Mode::Token { files: flags.token_file.clone() },
+            Auth::Kubernetes => cluster.map(|(client, cluster)| Mode::Kubernetes { client, cluster }).ok_or(Error::NoCluster)?,
+        };
+        Ok(Self { mode })
     }
 }
 
@@ -89,12 +98,10 @@ enum Asked {
 impl Access {
     /// Reads the token files, if there are any. The API server is first asked when a caller comes.
     pub fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self(match config {
-            Config::None => Asked::Nobody,
-            Config::Token { files } => Asked::Tokens(Arc::new(Tokens::read(files)?)),
-            Config::Kubernetes { client, cluster } => {
-                Asked::Kubernetes { reviews: Arc::new(Reviews::new(client)), cluster: cluster.into() }
-            }
+        Ok(Self(match config.mode {
+            Mode::None => Asked::Nobody,
+            Mode::Token { files } => Asked::Tokens(Arc::new(Tokens::read(files)?)),
+            Mode::Kubernetes { client, cluster } => Asked::Kubernetes { reviews: Arc::new(Reviews::new(client)), cluster: cluster.into() },
         }))
     }
 
@@ -151,8 +158,9 @@ impl Viewer {
         Ok(Self { asked, bearer: Some(bearer), rights })
     }
 
-    /// The run with those targets only that the caller may see; `None`: for this caller there is no such run. May block for as long as a
-    /// question to the API server takes: not for async threads.
+    /// The run with those targets only that the caller may see; `None`: for this caller there is no such run. Filters look at what this
+    /// gives, not at the run itself: a filter that finds a run by a hidden target would tell of it. May block for as long as a question to
+    /// the API server takes: not for async threads.
     pub fn see(&self, run: &Run) -> Option<Run> {
         match &self.rights {
             None => Some(run.clone()),
@@ -165,7 +173,13 @@ impl Viewer {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_event(event, run)))
     }
 
-    /// Whether every question of [`Self::see`] and [`Self::sees_event`] was answered so far. Ask after a query and before answering it:
+    /// Whether the caller may list objects of a kind in a namespace, or objects without one: what an experiment, a schedule or a workflow
+    /// is made of, its specification included. May block, as [`Self::see`].
+    pub fn sees_object(&self, tool: Tool, cluster: &str, kind: &str, namespace: &str) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, cluster, kind, namespace)))
+    }
+
+    /// Whether every question of [`Self::see`] and its like was answered so far. Ask after a query and before answering it:
     /// what could not be asked was kept back, so the answer may lack something and must be this error instead.
     pub fn complete(&self) -> Result<(), Denied> {
         self.rights.as_ref().map_or(Ok(()), |rights| rights.failure().map_or(Ok(()), Err))
