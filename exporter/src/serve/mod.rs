@@ -16,6 +16,7 @@ mod pulse;
 mod view;
 
 pub mod access;
+pub mod api;
 pub mod check;
 pub mod listener;
 pub mod snapshot;
