@@ -4,6 +4,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::unwrap_used, reason = "a missing part is a failed test")]
 
+#[path = "access/http.rs"]
+mod http;
 #[path = "access/secrecy.rs"]
 mod secrecy;
 #[path = "access/world.rs"]
@@ -47,6 +49,8 @@ fn a_caller_sees_what_it_could_list_itself() {
     assert_eq!(of("bank", &["pods@bank"]), ["split: bank/db-0", "slow: bank/db-1"]);
     assert_eq!(of("team-b-and-shop", &["networkchaos@team-b", "pods@shop"]), ["split: shop/web-0", "slow: bank/db-1", "none: "]);
     assert_eq!(of("pods", &["pods"]), ["split: shop/web-0 bank/db-0", "slow: bank/db-1"]);
+    let abroad = [Run { cluster: "other".to_owned(), ..run("team-a", "abroad", &["shop/web-0"]) }];
+    assert!(sees(&world.viewer(&access, &world.token("team-a", "shop", Some(AUDIENCE), None)).unwrap(), &abroad).is_empty());
     assert!(of("other-kind", &["schedules", "podchaos@team-a"]).is_empty());
 }
 

@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 /// Whom Chaoscope's tokens are meant for.
 pub(crate) const AUDIENCE: &str = "chaoscope";
+/// Name of the cluster, as Chaoscope was told.
+pub(crate) const CLUSTER: &str = "lab";
 /// Chaoscope's own account, as the manifests have it.
 const OWN: (&str, &str) = ("chaoscope", "chaoscope");
 
@@ -148,7 +150,7 @@ impl World {
             let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
             kube::Client::try_from(config).unwrap()
         });
-        Access::open(Config { mode: Mode::Kubernetes { client, cluster: String::new() } }).unwrap()
+        Access::open(Config { mode: Mode::Kubernetes { client, cluster: CLUSTER.to_owned() } }).unwrap()
     }
 
     /// How many reviews the API server was asked for until now: of tokens, of rights.
@@ -191,7 +193,7 @@ pub(crate) fn run(namespace: &str, name: &str, targets: &[&str]) -> Run {
             "workload_kind": "", "role": "selected", "precision": {}, "message": "" })
     };
     let targets: Vec<_> = targets.iter().map(target).collect();
-    serde_json::from_value(json!({ "id": name, "tool": "chaos-mesh", "cluster": "", "kind": "NetworkChaos", "action": "partition",
+    serde_json::from_value(json!({ "id": name, "tool": "chaos-mesh", "cluster": CLUSTER, "kind": "NetworkChaos", "action": "partition",
         "namespace": namespace, "name": name, "uid": name, "ordinal": 1, "phase": "running", "started_at": "2026-01-01T00:00:00Z",
         "baseline": false, "precision": {}, "parameters": {}, "labels": {}, "targets": targets }))
     .unwrap()
@@ -200,7 +202,7 @@ pub(crate) fn run(namespace: &str, name: &str, targets: &[&str]) -> Run {
 /// An event of a run about one of its targets.
 pub(crate) fn event(run: &Run, target: &str) -> Event {
     let (namespace, pod) = target.split_once('/').unwrap();
-    serde_json::from_value(json!({ "key": "k", "run": run.id, "tool": "chaos-mesh", "cluster": "", "kind": run.kind,
+    serde_json::from_value(json!({ "key": "k", "run": run.id, "tool": "chaos-mesh", "cluster": CLUSTER, "kind": run.kind,
         "namespace": run.namespace, "name": run.name, "uid": run.uid, "at": "2026-01-01T00:00:00Z", "precision": "s", "type": "Normal",
         "reason": "Applied", "message": "", "target_namespace": namespace, "target_pod": pod, "target_container": "", "attributes": {},
         "announced": false }))

@@ -173,10 +173,10 @@ impl Viewer {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_event(event, run)))
     }
 
-    /// Whether the caller may list objects of a kind in a namespace, or objects without one: what an experiment, a schedule or a workflow
-    /// is made of, its specification included. May block, as [`Self::see`].
-    pub fn sees_object(&self, tool: Tool, cluster: &str, kind: &str, namespace: &str) -> bool {
-        self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, cluster, kind, namespace)))
+    /// Whether the caller may list objects of a kind in a namespace of this cluster, or objects without a namespace: then it may see what
+    /// they are made of. May block, as [`Self::see`].
+    pub fn sees_object(&self, tool: Tool, kind: &str, namespace: &str) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, kind, namespace)))
     }
 
     /// Whether every question of [`Self::see`] and its like was answered so far. Ask after a query and before answering it:

@@ -46,9 +46,9 @@ impl Rules<'_> {
         (!targets.is_empty()).then(|| Run { targets, ..bare(run) })
     }
 
-    /// Whether objects of a kind may be listed in a namespace.
-    pub(super) fn sees_object(&self, tool: Tool, cluster: &str, kind: &str, namespace: &str) -> bool {
-        resource(tool, kind).is_some_and(|kind| self.list(kind, namespace, cluster == self.cluster))
+    /// Whether objects of a kind may be listed in a namespace of this cluster.
+    pub(super) fn sees_object(&self, tool: Tool, kind: &str, namespace: &str) -> bool {
+        resource(tool, kind).is_some_and(|kind| self.list(kind, namespace, true))
     }
 
     /// Whether an event may be seen: by its own object's kind, else by its run.
