@@ -10,6 +10,7 @@ use chaoscope::serve::access::Access;
 use chaoscope::serve::api::{self, Api, Limits, Present};
 use chaoscope::serve::listener::{self, Listeners, serve};
 use chaoscope::serve::web_config::WebConfig;
+use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
@@ -51,7 +52,7 @@ impl Server {
 
     /// Runs, each with an event about each of its targets.
     async fn record(&self, runs: Vec<Run>) {
-        let about = |run: &Run, target: &str| chaoscope_model::event::Event { key: format!("{}{target}", run.id), ..event(run, target) };
+        let about = |run: &Run, target: &str| Event { key: format!("{}{target}", run.id), ..event(run, target) };
         let events = runs.iter().flat_map(|run| run.targets.iter().map(|target| about(run, &target.id))).collect();
         self.journal.record(Batch { runs, events, ..Batch::default() }).await.unwrap();
     }
@@ -59,7 +60,8 @@ impl Server {
     fn ask(&self, token: Option<&str>, path: &str) -> Response {
         let client = Client::builder().tls_certs_only([]).no_proxy().timeout(crate::kit::process::PATIENCE).build().unwrap();
         let request = client.get(format!("http://{}{path}", self.address));
-        token.into_iter().fold(request, |request, token| request.bearer_auth(token)).send().unwrap()
+        let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+        request.send().unwrap()
     }
 
     fn get(&self, token: &str, path: &str) -> (u16, Value) {

@@ -66,13 +66,29 @@ impl World {
 
     /// Applies the overlay as it is in the repository.
     pub(crate) fn grant(&self) {
-        let overlay = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/overlays/api-auth-kubernetes");
-        for (file, kind) in [("clusterrole.yaml", "clusterroles"), ("clusterrolebinding.yaml", "clusterrolebindings")] {
-            let text = std::fs::read_to_string(Path::new(overlay).join(file)).unwrap();
-            let object: Value = serde_saphyr::from_str(&text).unwrap();
-            let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}");
-            assert_eq!(self.kube.call(Method::POST, &path, Some(&object)).0, 201, "{file}");
-        }
+        let overlay = "overlays/api-auth-kubernetes";
+        self.apply(&format!("{overlay}/clusterrole.yaml"), "clusterroles");
+        self.apply(&format!("{overlay}/clusterrolebinding.yaml"), "clusterrolebindings");
+    }
+
+    /// Creates what a file of `manifests/` says.
+    fn apply(&self, file: &str, plural: &str) {
+        let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
+        let text = std::fs::read_to_string(Path::new(manifests).join(file)).unwrap();
+        let object: Value = serde_saphyr::from_str(&text).unwrap();
+        let (status, answer) = self.kube.call(Method::POST, &format!("/apis/rbac.authorization.k8s.io/v1/{plural}"), Some(&object));
+        assert_eq!(status, 201, "{file}: {answer}");
+    }
+
+    /// Gives Chaoscope's account the base role, and answers a token of it for the API server.
+    pub(crate) fn grant_base(&self) -> String {
+        self.apply("base/clusterrole.yaml", "clusterroles");
+        self.kube.create(
+            &json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "base" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "chaoscope" },
+            "subjects": [{ "kind": "ServiceAccount", "name": OWN.1, "namespace": OWN.0 }] }),
+        );
+        self.token(OWN.0, OWN.1, None, None)
     }
 
     /// A service account.
