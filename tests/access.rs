@@ -4,6 +4,10 @@
 
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::unwrap_used, reason = "a missing part is a failed test")]
 
+#[path = "access/http.rs"]
+mod http;
+#[path = "access/secrecy.rs"]
+mod secrecy;
 #[path = "access/world.rs"]
 mod world;
 
@@ -11,8 +15,11 @@ mod kit;
 
 use axum::http::HeaderMap;
 use chaoscope::serve::access::{Access, Denied, Viewer};
+use chaoscope::tools::chaos_mesh::kinds::RESOURCES;
 use chaoscope_model::run::Run;
-use serde_json::json;
+use kit::kube::objects::chaos;
+use reqwest::Method;
+use serde_json::{Value, json};
 use std::sync::Barrier;
 use std::thread;
 use world::{AUDIENCE, STATIC, World, bearer, event, run};
@@ -45,6 +52,8 @@ fn a_caller_sees_what_it_could_list_itself() {
     assert_eq!(of("bank", &["pods@bank"]), ["split: bank/db-0", "slow: bank/db-1"]);
     assert_eq!(of("team-b-and-shop", &["networkchaos@team-b", "pods@shop"]), ["split: shop/web-0", "slow: bank/db-1", "none: "]);
     assert_eq!(of("pods", &["pods"]), ["split: shop/web-0 bank/db-0", "slow: bank/db-1"]);
+    let abroad = [Run { cluster: "other".to_owned(), ..run("team-a", "abroad", &["shop/web-0"]) }];
+    assert!(sees(&world.viewer(&access, &world.token("team-a", "shop", Some(AUDIENCE), None)).unwrap(), &abroad).is_empty());
     assert!(of("other-kind", &["schedules", "podchaos@team-a"]).is_empty());
 }
 
@@ -228,4 +237,25 @@ fn looking_needs_no_certain_thread() {
         tokio::task::spawn_blocking(move || viewer.see(&run)).await.unwrap()
     });
     assert!(seen.is_some());
+}
+
+#[test]
+#[ignore = "needs Go and a network once, to build an API server: run by make test"]
+fn the_base_role_is_enough_to_look_and_for_nothing_else() {
+    let world = World::without_rights();
+    world.kube.define_all();
+    let token = world.grant_base();
+    let status = |method: Method, path: &str, body: &Value| world.kube.call_as(&token, method, path, Some(body)).0;
+    for resource in &RESOURCES {
+        let path = resource.path("");
+        kit::process::until(|| (status(Method::GET, &path, &Value::Null) == 200).then_some(()), || format!("{resource} may be listed"));
+    }
+    assert_eq!(status(Method::GET, "/api/v1/pods", &Value::Null), 200);
+    for path in ["/api/v1/secrets", "/api/v1/configmaps", "/api/v1/nodes"] {
+        assert_eq!(status(Method::GET, path, &Value::Null), 403, "{path}");
+    }
+    let experiment = chaos("NetworkChaos", "team-a", "x");
+    assert_eq!(status(Method::POST, "/apis/chaos-mesh.org/v1alpha1/namespaces/team-a/networkchaos", &experiment), 403);
+    let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": "x" } });
+    assert_eq!(status(Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews", &review), 403);
 }

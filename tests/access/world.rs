@@ -7,7 +7,7 @@ use crate::kit::kube::{NOBODY, Options};
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chaoscope::serve::access::{Access, Config, Denied, Viewer};
+use chaoscope::serve::access::{Access, Config, Denied, Mode, Viewer};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use reqwest::Method;
@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 /// Whom Chaoscope's tokens are meant for.
 pub(crate) const AUDIENCE: &str = "chaoscope";
+/// Name of the cluster, as Chaoscope was told.
+pub(crate) const CLUSTER: &str = "lab";
 /// Chaoscope's own account, as the manifests have it.
 const OWN: (&str, &str) = ("chaoscope", "chaoscope");
 
@@ -64,13 +66,29 @@ impl World {
 
     /// Applies the overlay as it is in the repository.
     pub(crate) fn grant(&self) {
-        let overlay = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/overlays/api-auth-kubernetes");
-        for (file, kind) in [("clusterrole.yaml", "clusterroles"), ("clusterrolebinding.yaml", "clusterrolebindings")] {
-            let text = std::fs::read_to_string(Path::new(overlay).join(file)).unwrap();
-            let object: Value = serde_saphyr::from_str(&text).unwrap();
-            let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}");
-            assert_eq!(self.kube.call(Method::POST, &path, Some(&object)).0, 201, "{file}");
-        }
+        let overlay = "overlays/api-auth-kubernetes";
+        self.apply(&format!("{overlay}/clusterrole.yaml"), "clusterroles");
+        self.apply(&format!("{overlay}/clusterrolebinding.yaml"), "clusterrolebindings");
+    }
+
+    /// Creates what a file of `manifests/` says.
+    fn apply(&self, file: &str, plural: &str) {
+        let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
+        let text = std::fs::read_to_string(Path::new(manifests).join(file)).unwrap();
+        let object: Value = serde_saphyr::from_str(&text).unwrap();
+        let (status, answer) = self.kube.call(Method::POST, &format!("/apis/rbac.authorization.k8s.io/v1/{plural}"), Some(&object));
+        assert_eq!(status, 201, "{file}: {answer}");
+    }
+
+    /// Gives Chaoscope's account the base role, and answers a token of it for the API server.
+    pub(crate) fn grant_base(&self) -> String {
+        self.apply("base/clusterrole.yaml", "clusterroles");
+        self.kube.create(
+            &json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "base" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "chaoscope" },
+            "subjects": [{ "kind": "ServiceAccount", "name": OWN.1, "namespace": OWN.0 }] }),
+        );
+        self.token(OWN.0, OWN.1, None, None)
     }
 
     /// A service account.
@@ -148,7 +166,7 @@ impl World {
             let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
             kube::Client::try_from(config).unwrap()
         });
-        Access::open(Config::Kubernetes { client, cluster: String::new() }).unwrap()
+        Access::open(Config { mode: Mode::Kubernetes { client, cluster: CLUSTER.to_owned() } }).unwrap()
     }
 
     /// How many reviews the API server was asked for until now: of tokens, of rights.
@@ -191,7 +209,7 @@ pub(crate) fn run(namespace: &str, name: &str, targets: &[&str]) -> Run {
             "workload_kind": "", "role": "selected", "precision": {}, "message": "" })
     };
     let targets: Vec<_> = targets.iter().map(target).collect();
-    serde_json::from_value(json!({ "id": name, "tool": "chaos-mesh", "cluster": "", "kind": "NetworkChaos", "action": "partition",
+    serde_json::from_value(json!({ "id": name, "tool": "chaos-mesh", "cluster": CLUSTER, "kind": "NetworkChaos", "action": "partition",
         "namespace": namespace, "name": name, "uid": name, "ordinal": 1, "phase": "running", "started_at": "2026-01-01T00:00:00Z",
         "baseline": false, "precision": {}, "parameters": {}, "labels": {}, "targets": targets }))
     .unwrap()
@@ -200,7 +218,7 @@ pub(crate) fn run(namespace: &str, name: &str, targets: &[&str]) -> Run {
 /// An event of a run about one of its targets.
 pub(crate) fn event(run: &Run, target: &str) -> Event {
     let (namespace, pod) = target.split_once('/').unwrap();
-    serde_json::from_value(json!({ "key": "k", "run": run.id, "tool": "chaos-mesh", "cluster": "", "kind": run.kind,
+    serde_json::from_value(json!({ "key": "k", "run": run.id, "tool": "chaos-mesh", "cluster": CLUSTER, "kind": run.kind,
         "namespace": run.namespace, "name": run.name, "uid": run.uid, "at": "2026-01-01T00:00:00Z", "precision": "s", "type": "Normal",
         "reason": "Applied", "message": "", "target_namespace": namespace, "target_pod": pod, "target_container": "", "attributes": {},
         "announced": false }))

@@ -32,3 +32,37 @@ pub enum Auth {
     /// The API server: a caller sees the runs of what it may list itself.
     Kubernetes,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        api: Api,
+    }
+
+    #[test]
+    fn the_flags_are_as_documented() {
+        Line::command().debug_assert();
+        let api =
+            |line: &[&str]| Line::try_parse_from([&["chaoscope"], line].concat()).map(|line| line.api).map_err(|error| error.to_string());
+        let default = api(&[]).expect("no flag is needed");
+        assert_eq!((default.auth, default.allow_anonymous, default.token_file.len()), (Auth::None, false, 0));
+        let files = api(&["--api.auth=token", "--api.token-file=a", "--api.token-file", "b,c"]).expect("good");
+        assert_eq!((files.auth, files.token_file), (Auth::Token, ["a", "b", "c"].map(PathBuf::from).to_vec()));
+        assert!(api(&["--api.allow-anonymous"]).is_ok_and(|api| api.allow_anonymous));
+        assert!(api(&["--api.auth=kerberos"]).is_err_and(|error| error.contains("kubernetes") && error.contains("token")));
+    }
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        for argument in Line::command().get_arguments() {
+            let Some(flag) = argument.get_long().filter(|flag| flag.starts_with("api.")) else { continue };
+            let wanted = format!("CHAOSCOPE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{flag}");
+        }
+    }
+}

@@ -18,13 +18,15 @@ use super::web_config::WebConfig;
 use crate::config::{Api, Auth};
 use axum::http::HeaderMap;
 use bearer::Bearer;
+use chaoscope_model::Tool;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use reviews::{Caller, PATIENCE, Reviews};
+use reviews::{Caller, Reviews};
 use sight::{Resource, Rules};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 use tokens::Tokens;
 use tokio::runtime::Handle;
 
@@ -34,15 +36,22 @@ const KUBERNETES_REMEDY: &str = "Send `Authorization: Bearer TOKEN` with a token
 
 /// How callers are told apart.
 #[derive(Clone)]
-pub enum Config {
-    /// Not at all: every caller sees everything.
+pub struct Config {
+    /// Who is asked.
+    pub mode: Mode,
+}
+
+/// Who is asked.
+#[derive(Clone)]
+pub enum Mode {
+    /// Nobody: every caller sees everything.
     None,
-    /// By the tokens of these files; a token sees everything.
+    /// These files hold the callers' tokens; a token sees everything.
     Token {
         /// One token a line; read again when they change.
         files: Vec<PathBuf>,
     },
-    /// By the API server: who a caller is, and what it may list.
+    /// The API server: who a caller is, and what it may list.
     Kubernetes {
         /// Asks it.
         client: kube::Client,
@@ -61,15 +70,16 @@ impl Config {
         if flags.auth != Auth::None && web.asks_passwords() {
             return Err(Error::TwoHeaders(if flags.auth == Auth::Token { "token" } else { "kubernetes" }));
         }
-        match flags.auth {
+        let mode = match flags.auth {
             Auth::None => match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
-                Some(open) if !flags.allow_anonymous => Err(Error::Anonymous(*open)),
-                _ => Ok(Self::None),
+                Some(open) if !flags.allow_anonymous => return Err(Error::Anonymous(*open)),
+                _ => Mode::None,
             },
-            Auth::Token if flags.token_file.is_empty() => Err(Error::NoFile),
-            Auth::Token => Ok(Self::Token { files: flags.token_file.clone() }),
-            Auth::Kubernetes => cluster.map(|(client, cluster)| Self::Kubernetes { client, cluster }).ok_or(Error::NoCluster),
-        }
+            Auth::Token if flags.token_file.is_empty() => return Err(Error::NoFile),
+            Auth::Token => Mode::Token { files: flags.token_file.clone() },
+            Auth::Kubernetes => cluster.map(|(client, cluster)| Mode::Kubernetes { client, cluster }).ok_or(Error::NoCluster)?,
+        };
+        Ok(Self { mode })
     }
 }
 
@@ -88,12 +98,10 @@ enum Asked {
 impl Access {
     /// Reads the token files, if there are any. The API server is first asked when a caller comes.
     pub fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self(match config {
-            Config::None => Asked::Nobody,
-            Config::Token { files } => Asked::Tokens(Arc::new(Tokens::read(files)?)),
-            Config::Kubernetes { client, cluster } => {
-                Asked::Kubernetes { reviews: Arc::new(Reviews::new(client)), cluster: cluster.into() }
-            }
+        Ok(Self(match config.mode {
+            Mode::None => Asked::Nobody,
+            Mode::Token { files } => Asked::Tokens(Arc::new(Tokens::read(files)?)),
+            Mode::Kubernetes { client, cluster } => Asked::Kubernetes { reviews: Arc::new(Reviews::new(client)), cluster: cluster.into() },
         }))
     }
 
@@ -126,7 +134,12 @@ struct Rights {
     runtime: Handle,
     /// The first question that got no answer. After it, nothing new is asked: whoever waits has waited once.
     failure: Mutex<Option<Denied>>,
+    /// How long it took to ask, all questions together.
+    waited: Mutex<Duration>,
 }
+
+/// How long one viewer may wait for answers, all together; thousands of questions at the usual few milliseconds each.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Viewer {
     async fn of(asked: Asked, bearer: Arc<Bearer>) -> Result<Self, Denied> {
@@ -139,14 +152,15 @@ impl Viewer {
             Asked::Kubernetes { reviews, cluster } => {
                 let (reviews, cluster, runtime) = (Arc::clone(reviews), Arc::clone(cluster), Handle::current());
                 let caller = reviews.caller(&bearer).await?;
-                Some(Arc::new(Rights { reviews, caller, cluster, runtime, failure: Mutex::default() }))
+                Some(Arc::new(Rights { reviews, caller, cluster, runtime, failure: Mutex::default(), waited: Mutex::default() }))
             }
         };
         Ok(Self { asked, bearer: Some(bearer), rights })
     }
 
-    /// The run with those targets only that the caller may see; `None`: for this caller there is no such run. May block for as long as a
-    /// question to the API server takes: not for async threads.
+    /// The run with those targets only that the caller may see; `None`: for this caller there is no such run. Filters look at what this
+    /// gives, not at the run itself: a filter that finds a run by a hidden target would tell of it. May block for as long as a question to
+    /// the API server takes: not for async threads.
     pub fn see(&self, run: &Run) -> Option<Run> {
         match &self.rights {
             None => Some(run.clone()),
@@ -159,7 +173,13 @@ impl Viewer {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_event(event, run)))
     }
 
-    /// Whether every question of [`Self::see`] and [`Self::sees_event`] was answered so far. Ask after a query and before answering it:
+    /// Whether the caller may list objects of a kind in a namespace of this cluster, or objects without a namespace: then it may see what
+    /// they are made of. May block, as [`Self::see`].
+    pub fn sees_object(&self, tool: Tool, kind: &str, namespace: &str) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, kind, namespace)))
+    }
+
+    /// Whether every question of [`Self::see`] and its like was answered so far. Ask after a query and before answering it:
     /// what could not be asked was kept back, so the answer may lack something and must be this error instead.
     pub fn complete(&self) -> Result<(), Denied> {
         self.rights.as_ref().map_or(Ok(()), |rights| rights.failure().map_or(Ok(()), Err))
@@ -202,13 +222,20 @@ impl Rights {
         self.runtime.spawn(async move {
             let _ = tell.send(reviews.may_list(&caller, resource, &namespace).await); // fails only if nobody waits any more
         });
-        let late = || Denied::Unavailable("The question what you may list got no answer in time. Ask again in a moment.".to_owned());
-        told.recv_timeout(2 * PATIENCE).unwrap_or_else(|_| Err(late()))
+        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let answer = told.recv_timeout(PATIENCE.saturating_sub(*waited));
+        *waited += begun.elapsed();
+        answer.unwrap_or_else(|_| Err(late()))
     }
 
     fn failure(&self) -> Option<Denied> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn late() -> Denied {
+    Denied::Unavailable("The questions what you may list took the API server too long. Ask again in a moment, or for less.".to_owned())
 }
 
 #[cfg(test)]

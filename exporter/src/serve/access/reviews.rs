@@ -1,4 +1,4 @@
-//! What Kubernetes says about callers: who a token belongs to (TokenReview) and what they may list (SubjectAccessReview).
+//! What Kubernetes says about callers: who a token belongs to (`TokenReview`) and what they may list (`SubjectAccessReview`).
 //!
 //! Apart from what follows from it (`sight`). The only `create` calls of Chaoscope are here; the rights for them are in
 //! `manifests/overlays/api-auth-kubernetes`. No answer is ever taken for a yes because the API server could not be asked.
@@ -30,7 +30,7 @@ const NO_FOR: Duration = Duration::from_secs(10);
 /// How long nothing is asked twice, whatever the answer: an API server that cannot be asked, a token in its last moments.
 const ONCE_IN: Duration = Duration::from_secs(1);
 /// How long one review may take, waiting for its turn included.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Reviews at once: whoever floods Chaoscope with tokens floods the API server no further.
 const AT_ONCE: usize = 16;
 /// Tokens and rights kept in memory.
@@ -155,9 +155,9 @@ impl Reviews {
     {
         let answer = tokio::time::timeout(PATIENCE, async {
             let _place = self.places.acquire().await;
-            match self.post(review).await {
+            match Box::pin(self.post(review)).await {
                 // A connection that the API server closed while it was idle says so only when used.
-                Err(Failure::Unreachable(_)) => self.post(review).await,
+                Err(Failure::Unreachable(_)) => Box::pin(self.post(review)).await,
                 answer => answer,
             }
         });

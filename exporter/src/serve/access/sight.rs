@@ -6,6 +6,7 @@
 //! may list pods; else nothing. A run whose kind no API server knows (tool `kernel`, or a tool without custom resources here) is seen by
 //! its targets alone, and whole by who may list pods everywhere.
 
+use crate::tools::chaos_mesh::kinds;
 use chaoscope_model::Tool;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::{Run, Target};
@@ -45,6 +46,11 @@ impl Rules<'_> {
         (!targets.is_empty()).then(|| Run { targets, ..bare(run) })
     }
 
+    /// Whether objects of a kind may be listed in a namespace of this cluster.
+    pub(super) fn sees_object(&self, tool: Tool, kind: &str, namespace: &str) -> bool {
+        resource(tool, kind).is_some_and(|kind| self.list(kind, namespace, true))
+    }
+
     /// Whether an event may be seen: by its own object's kind, else by its run.
     pub(super) fn sees_event(&self, event: &Event, run: Option<&Run>) -> bool {
         let local = event.cluster == self.cluster;
@@ -68,7 +74,10 @@ impl Rules<'_> {
 /// What stands for a kind in the API server's rules; `None` where it knows no such kind.
 fn resource(tool: Tool, kind: &str) -> Option<Resource> {
     match tool {
-        Tool::ChaosMesh => kinds::plural(kind).map(|plural| Resource { group: kinds::GROUP, plural }),
+        Tool::ChaosMesh => {
+            let known = kinds::by_kind(kind).filter(|known| known.group == kinds::GROUP)?;
+            Some(Resource { group: known.group, plural: known.plural })
+        }
         _ => None,
     }
 }
@@ -87,17 +96,6 @@ fn concerns(event: &Event, seen: &Run) -> bool {
             && (event.target_container.is_empty() || target.container.is_empty() || target.container == event.target_container)
     };
     !about_a_target || seen.targets.iter().any(is_it)
-}
-
-mod kinds {
-    pub(super) const GROUP: &str = "chaos-mesh.org";
-    pub(super) fn plural(kind: &str) -> Option<&'static str> {
-        match kind {
-            "NetworkChaos" => Some("networkchaos"),
-            "Schedule" => Some("schedules"),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ fn refusal(flags: &Api, address: &str) -> String {
 #[test]
 fn everybody_sees_everything_on_loopback_and_elsewhere_only_when_told() {
     for address in LOOPBACK {
-        assert!(matches!(config(&api(Auth::None), address), Ok(Config::None)), "{address}");
+        assert!(matches!(config(&api(Auth::None), address), Ok(Config { mode: Mode::None })), "{address}");
     }
     for address in OPEN {
         let refusal = refusal(&api(Auth::None), address);
         assert!(refusal.contains("--api.allow-anonymous") && refusal.contains("--api.auth=token"), "{address}: {refusal}");
         let allowed = Api { allow_anonymous: true, ..api(Auth::None) };
-        assert!(matches!(config(&allowed, address), Ok(Config::None)), "{address}");
+        assert!(matches!(config(&allowed, address), Ok(Config { mode: Mode::None })), "{address}");
     }
     let web = WebConfig::load(None).expect("no file");
     let both = [LOOPBACK[0], OPEN[0]].map(|address| address.parse().expect("an address"));
@@ -43,7 +43,9 @@ fn flags_that_cannot_be_meant_together_are_refused() {
     assert!(refusal(&Api { token_file: file.clone(), ..api(Auth::None) }, LOOPBACK[0]).contains("--api.auth=token"));
     assert!(refusal(&Api { token_file: file.clone(), ..api(Auth::Kubernetes) }, LOOPBACK[0]).contains("--api.auth=token"));
     assert!(refusal(&api(Auth::Kubernetes), LOOPBACK[0]).contains("chaoscope cluster"));
-    assert!(matches!(config(&Api { token_file: file, ..api(Auth::Token) }, OPEN[0]), Ok(Config::Token { files }) if files.len() == 1));
+    assert!(
+        matches!(config(&Api { token_file: file, ..api(Auth::Token) }, OPEN[0]), Ok(Config { mode: Mode::Token { files } }) if files.len() == 1)
+    );
 }
 
 #[test]
@@ -67,7 +69,7 @@ fn header(value: &str) -> HeaderMap {
 
 fn tokens(file: &Path, content: &str) -> Access {
     std::fs::write(file, content).expect("written");
-    Access::open(Config::Token { files: vec![file.to_path_buf()] }).unwrap_or_else(|error| panic!("{error}"))
+    Access::open(Config { mode: Mode::Token { files: vec![file.to_path_buf()] } }).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[tokio::test]
@@ -95,7 +97,7 @@ async fn a_denial_says_what_to_do_and_repeats_no_token() {
 
 #[tokio::test]
 async fn where_nobody_is_asked_any_header_will_do() {
-    let access = Access::open(Config::None).unwrap_or_else(|error| panic!("{error}"));
+    let access = Access::open(Config { mode: Mode::None }).unwrap_or_else(|error| panic!("{error}"));
     for headers in [HeaderMap::new(), header("Bearer x"), header("Basic YTpi")] {
         assert!(access.viewer(&headers).await.is_ok());
     }

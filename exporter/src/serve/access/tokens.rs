@@ -43,13 +43,12 @@ impl Tokens {
 
     /// Whether a token is one of the files'. The files are read off the async threads.
     pub(super) async fn admit(self: &Arc<Self>, bearer: &Bearer) -> Result<(), Denied> {
-        let version = match self.unchanged() {
-            Some(version) => version,
-            None => {
-                let tokens = Arc::clone(self);
-                let read = tokio::task::spawn_blocking(move || tokens.refreshed()).await;
-                read.map_err(|_| Denied::Unavailable("Chaoscope is stopping. Ask again later.".to_owned()))?
-            }
+        let version = if let Some(version) = self.unchanged() {
+            version
+        } else {
+            let tokens = Arc::clone(self);
+            let read = tokio::task::spawn_blocking(move || tokens.refreshed()).await;
+            read.map_err(|_| Denied::Unavailable("Chaoscope is stopping. Ask again later.".to_owned()))?
         };
         let Some(digests) = &version.digests else {
             return Err(Denied::Unavailable(

@@ -162,3 +162,13 @@ fn everywhere_is_asked_first_and_no_more_than_needed() {
     assert_eq!(ask(true), ["networkchaos@"]);
     assert_eq!(ask(false), ["networkchaos@", "networkchaos@team-a", "pods@", "pods@shop"]);
 }
+
+#[test]
+fn objects_are_seen_by_their_kind_alone() {
+    let sees = |rights: &[&str], kind: &str| with(rights, |rules| rules.sees_object(Tool::ChaosMesh, kind, "team-a"));
+    assert!(sees(&["workflows@team-a"], "Workflow"));
+    assert!(sees(&["remoteclusters"], "RemoteCluster"));
+    assert!(!sees(&["pods", "workflows@team-b"], "Workflow"));
+    assert!(!sees(&["pods", "events"], "Event"), "Kubernetes' own kinds are nobody's experiments");
+    assert!(!with(&["pods"], |rules| rules.sees_object(Tool::Kernel, "netem", "team-a")));
+}
