@@ -34,14 +34,13 @@ pub enum Change<'a> {
 }
 
 /// As much of an object as is needed to know which one it is. Anything else in it may be as it likes.
-#[derive(Debug, Default, Deserialize)]
-pub struct Identity {
-    /// `metadata`.
+#[derive(Default, Deserialize)]
+struct Identity {
     #[serde(default)]
-    pub metadata: Names,
+    metadata: Names,
 }
 
-/// Names of an object.
+/// Which object it is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Names {
@@ -144,7 +143,10 @@ mod tests {
         assert_eq!((page.version.as_str(), page.token.as_deref(), page.items.len()), ("7", Some("more"), 4));
         assert_eq!(identity(page.items[0]).uid, "u");
         assert_eq!(identity(page.items[1]).uid, "");
-        assert_eq!(object(page.items[0], "K", "v1").unwrap(), serde_json::json!({"metadata": {"uid": "u"}, "kind": "K", "apiVersion": "v1"}));
+        assert_eq!(
+            object(page.items[0], "K", "v1").unwrap(),
+            serde_json::json!({"metadata": {"uid": "u"}, "kind": "K", "apiVersion": "v1"})
+        );
         assert_eq!(object(page.items[1], "K", "v1").unwrap(), 5);
         let empty = Page::parse(br#"{"metadata": {"resourceVersion": "7"}, "items": null}"#).unwrap();
         assert_eq!((empty.items.len(), empty.token), (0, None));
