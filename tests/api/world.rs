@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test is called stuck. Never an expectation.
-pub(crate) const STUCK: Duration = Duration::from_mins(2);
+pub(crate) const STUCK: Duration = Duration::from_mins(1);
 /// Name of the cluster of every run here.
 pub(crate) const CLUSTER: &str = "prod";
 
