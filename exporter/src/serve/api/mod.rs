@@ -15,7 +15,7 @@ mod problem;
 mod runs;
 mod stream;
 
-pub use stream::Counts;
+pub use stream::{Counts, End};
 
 use super::access::Access;
 use crate::cluster::now::Now;

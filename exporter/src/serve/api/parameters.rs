@@ -7,6 +7,7 @@ use super::cursor::{self, Cursor};
 use super::pairs::pairs;
 use super::problem::Problem;
 use chaoscope_model::query::{EventQuery, FIELDS, Filter, Position, RunQuery};
+use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
 
 /// Rows of a page without a word about it.
@@ -135,7 +136,14 @@ fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
         let milliseconds = value.parse().ok().filter(|milliseconds| (0..=LAST_MILLISECOND).contains(milliseconds));
         return milliseconds.and_then(|it| Timestamp::from_millisecond(it).ok()).ok_or_else(|| refused("is too far in the future"));
     }
-    value.parse().map(kept).map_err(|_| refused("is no time"))
+    value.parse().ok().or_else(|| last_days(value)).map(kept).ok_or_else(|| refused("is no time"))
+}
+
+/// The last days of the year 9999 are RFC 3339, but not always a [`Timestamp`].
+fn last_days(value: &str) -> Option<Timestamp> {
+    let pieces = Pieces::parse(value).ok()?;
+    let whole = pieces.time().is_some() && pieces.offset().is_some() && pieces.date().year() == 9999;
+    whole.then_some(Timestamp::MAX)
 }
 
 /// The nearest time a journal can keep: nothing was before 1970, nothing will be after 2262.
