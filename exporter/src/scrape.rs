@@ -13,6 +13,7 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
+use crate::peers::{Daemon, PeerReading, Peers};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -60,6 +61,8 @@ pub struct World {
     pub cluster: Option<Result<Arc<Now>, Error>>,
     /// What the journal counted, and how it is.
     pub journal: Option<Counted>,
+    /// What the components of Chaos Mesh tell of themselves; `None` where nobody is asked.
+    pub peers: Option<Result<Arc<Vec<PeerReading>>, Error>>,
     /// What this process costs.
     pub own: Option<Own>,
     /// How each source did.
@@ -118,6 +121,10 @@ pub struct Sources {
     pub cluster: Option<Arc<dyn Present>>,
     /// What happened.
     pub journal: Option<Journal>,
+    /// Components of Chaos Mesh that are asked for their own metrics.
+    pub peers: Option<Peers>,
+    /// This node's chaos-daemon, where switched on.
+    pub daemon: Option<Daemon>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
@@ -129,7 +136,9 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     let mut outcomes = BTreeMap::new();
     let sweep = ask(sources.sweeper.as_deref(), sources.sweep_max_age, until);
     let host = ask(sources.host.as_ref(), Duration::ZERO, until);
-    let (sweep, host) = tokio::join!(sweep, host);
+    let peers = ask(sources.peers.as_ref(), Duration::ZERO, until);
+    let daemon = ask(sources.daemon.as_ref(), Duration::ZERO, until);
+    let (sweep, host, peers, daemon) = tokio::join!(sweep, host, peers, daemon);
     let sweep = sweep.map(|answer| noted(&mut outcomes, "sweep", answer));
     if let Some(Ok(sweep)) = &sweep {
         sources.told.tell(&sweep.limitations);
@@ -137,6 +146,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     }
     let sweep = sweep.map(|sweep| sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep }));
     let host = host.map(|answer| noted(&mut outcomes, "host", answer));
+    let peers = peers.or(daemon).map(|answer| noted(&mut outcomes, "peers", answer));
     // From memory, last: what waits for nothing is the youngest.
     let cluster = sources.cluster.as_ref().map(|present| {
         let start = Instant::now();
@@ -144,7 +154,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
     let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
-    World { detail: sources.detail, sweep, host, cluster, journal, own: own::read(), sources: outcomes }
+    World { detail: sources.detail, sweep, host, cluster, journal, peers, own: own::read(), sources: outcomes }
 }
 
 type Answer<T> = (Result<Arc<T>, Error>, Duration);

@@ -56,7 +56,7 @@ pub(crate) fn world(host: bool) -> World {
 
 /// What is in no namespace of interest must not be on the page: one idle pod is there to show it.
 fn sweep() -> Sweep {
-    let mut durations = Distribution::with_bounds(&[0.000_1, 0.001, 0.01]);
+    let mut durations = Distribution::exact(&[0.000_1, 0.001, 0.01]);
     for seconds in [0.000_05, 0.000_5, 0.000_5, 0.02] {
         durations.observe(seconds);
     }

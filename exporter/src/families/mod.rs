@@ -18,6 +18,7 @@ mod limitations;
 mod netem;
 mod netns;
 mod node;
+mod peer;
 mod process;
 mod qdisc;
 mod recovery;
@@ -58,6 +59,7 @@ pub const ALL: &[&dyn Family] = &[
     &netem::Netem,
     &netns::Netns,
     &node::Node,
+    &peer::Peers,
     &process::Process,
     &qdisc::Qdiscs,
     &recovery::Recovery,
