@@ -6,6 +6,8 @@
 use super::lock::Folder;
 use super::recorder::Writer;
 use super::retention::Limits;
+use super::store::Rows;
+use super::tally::Tally;
 use super::{Config, Error, Inner, Journal, Restored, query, schema};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -106,4 +108,28 @@ fn restore(connection: &Connection) -> Result<Restored, Error> {
     let mut statement = connection.prepare("SELECT key, body FROM state")?;
     let states = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Restored { states })
+}
+
+/// The counters as they were stored.
+pub(super) fn stored_tally(connection: &Connection) -> Result<Tally, Error> {
+    let mut tally = Tally::default();
+    let mut statement = connection.prepare("SELECT family, labels, value FROM counter")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (family, labels, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if tally.restore(&family, &labels, &value).is_none() {
+            tracing::warn!(family, labels, "a counter of the journal cannot be understood and begins anew");
+        }
+    }
+    Ok(tally)
+}
+
+/// How many rows there are.
+pub(super) fn count(connection: &Connection) -> Result<Rows, Error> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(Rows {
+        runs: number("SELECT count(*) FROM run")?,
+        events: number("SELECT count(*) FROM event")?,
+        open: number("SELECT count(*) FROM run WHERE closed_at IS NULL")?,
+    })
 }

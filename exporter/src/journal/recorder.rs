@@ -4,6 +4,7 @@
 //! a burst shares its commits. Between groups it prunes ([`super::retention`]). What a batch means for the rows is in [`super::store`].
 
 use super::lock::Folder;
+use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
 use super::retention::{self, Limits};
 use super::store::{Rows, Store, Stored, What};
@@ -71,8 +72,7 @@ impl Writer {
         limits: Limits,
         folder: Arc<Folder>,
     ) -> Result<Self, Error> {
-        let tally = Arc::new(stored_tally(&connection)?);
-        let rows = count(&connection)?;
+        let (tally, rows) = (Arc::new(stored_tally(&connection)?), count(&connection)?);
         let (_, seq) = query::positions(&connection)?;
         let commit_seconds = Distribution::with_bounds(&COMMIT_SECONDS);
         let oldest = query::oldest(&connection)?;
@@ -143,7 +143,9 @@ impl Writer {
             self.store(&batches)
         };
         if let Err(Error::Failing { .. }) = outcome {
-            batches.into_iter().for_each(|batch| self.pending.add(batch));
+            for batch in batches {
+                self.pending.add(batch);
+            }
             self.show_pending();
         } else if outcome.is_err() {
             return self.apart(batches, callers.into_iter().map(|(done, _)| done).collect());
@@ -188,7 +190,9 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                pending.into_iter().for_each(|batch| self.pending.add(batch));
+                if let Some(batch) = pending {
+                    self.pending.add(batch);
+                }
                 self.status.failures += 1;
                 let Some(reason) = error.of_the_disk() else { return self.drop_poison(error) };
                 if self.back_off.begin(&reason) {
@@ -288,26 +292,4 @@ impl Writer {
         }
         self.tell();
     }
-}
-
-fn stored_tally(connection: &Connection) -> Result<Tally, Error> {
-    let mut tally = Tally::default();
-    let mut statement = connection.prepare("SELECT family, labels, value FROM counter")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (family, labels, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if tally.restore(&family, &labels, &value).is_none() {
-            tracing::warn!(family, labels, "a counter of the journal cannot be understood and begins anew");
-        }
-    }
-    Ok(tally)
-}
-
-fn count(connection: &Connection) -> Result<Rows, Error> {
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    Ok(Rows {
-        runs: number("SELECT count(*) FROM run")?,
-        events: number("SELECT count(*) FROM event")?,
-        open: number("SELECT count(*) FROM run WHERE closed_at IS NULL")?,
-    })
 }

@@ -4,8 +4,8 @@
 //! may be more. What is pruned is not taken in again when a list tells of it anew: [`Limits::horizon`].
 
 use super::Error;
-use super::store::{Kind, Rows, forget};
-use super::term::{all_events, nanos};
+use super::store::Rows;
+use super::term::{self, all_events, nanos};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::time::Duration;
@@ -20,6 +20,13 @@ pub(super) struct Limits {
     pub(super) age: Option<Duration>,
     /// Up to so many bytes.
     pub(super) bytes: Option<u64>,
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Run,
+    Event,
 }
 
 impl Limits {
@@ -115,4 +122,33 @@ fn shrink(connection: &Connection) -> Result<(), Error> {
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     Ok(())
+}
+
+/// Deletes runs, or events, with all that leads to them. Answers how many there were, how many of them open, and their newest position.
+fn forget(connection: &Connection, kind: Kind, pks: &[i64]) -> Result<(i64, i64), Error> {
+    let mut delete = connection.prepare_cached(match kind {
+        Kind::Run => "DELETE FROM run WHERE pk = ?1 RETURNING seq, body",
+        Kind::Event => "DELETE FROM event WHERE pk = ?1 RETURNING seq, body",
+    })?;
+    let mut remove = connection.prepare_cached("DELETE FROM term WHERE term = ?1 AND span = ?2 AND at = ?3 AND row = ?4")?;
+    let (mut count, mut newest) = (0, 0);
+    for pk in pks {
+        let row = delete.query_row([pk], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+        let Some((seq, body)) = row else { continue };
+        let places = match kind {
+            Kind::Run => serde_json::from_str(&body).map(|run| term::of_run(&run)),
+            Kind::Event => serde_json::from_str(&body).map(|event| term::of_event(&event)),
+        };
+        if let Ok(places) = places {
+            for place in places {
+                remove.execute((place.term, place.span, place.at, pk))?;
+            }
+        } else {
+            // Nobody can tell any more what it was found by: look everywhere.
+            let sql = "DELETE FROM term WHERE row = ?1 AND (span = ?2) = ?3";
+            connection.execute(sql, (pk, all_events().1, kind == Kind::Event))?;
+        }
+        (count, newest) = (count + 1, newest.max(seq));
+    }
+    Ok((count, newest))
 }

@@ -33,8 +33,9 @@ CREATE TABLE counter(family TEXT NOT NULL, labels TEXT NOT NULL, value TEXT NOT 
 INSERT INTO meta VALUES ('journal', lower(hex(randomblob(8)))), ('floor', 0), ('horizon', NULL);
 "];
 
-/// The version this program writes.
-pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+/// The version this program writes: how many scripts there are.
+pub(super) const VERSION: i32 = 1;
+const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
@@ -81,11 +82,11 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 /// Brings the schema up to [`VERSION`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let from = usize::try_from(version(connection)?).unwrap_or(0);
-    for (index, script) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", index as i32 + 1)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())
