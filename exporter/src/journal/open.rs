@@ -43,18 +43,18 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let limits = Limits { age: config.retention, bytes: config.max_bytes };
     let readers = query::Readers::open(&path)?;
     let writer = Writer::new(connection, asked, hub.clone(), limits, Arc::clone(&folder))?;
-    let shared = writer.shared();
+    let told = writer.told();
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.serve());
     let thread = thread.map_err(|cause| Error::Folder { path, cause })?;
     let places = Arc::new(Semaphore::new(QUEUE));
-    let inner = Inner { id, readers, shared, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
+    let inner = Inner { id, readers, told, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
     Ok((Journal { inner: Arc::new(inner) }, restored))
 }
 
 /// The file as a journal of today's version, found to be whole.
 fn whole(path: &Path, durable: bool) -> Result<Connection, Error> {
     look(path)?;
-    let mut connection = schema::writer(path, durable)?;
+    let mut connection = schema::writer(path)?;
     let found = schema::version(&connection)?;
     if found > schema::VERSION {
         return Err(Error::Newer { path: path.to_owned(), found, known: schema::VERSION });
@@ -63,7 +63,7 @@ fn whole(path: &Path, durable: bool) -> Result<Connection, Error> {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         return Err(rusqlite::Error::SqliteFailure(code, Some(reason)).into());
     }
-    schema::migrate(&mut connection)?;
+    schema::prepare(&mut connection, durable)?;
     Ok(connection)
 }
 

@@ -9,12 +9,12 @@ use super::pending::{BackOff, Pending};
 use super::retention::{self, Limits};
 use super::store::{Rows, Store, Stored, What};
 use super::tally::Tally;
-use super::{Batch, Change, Error, Item, Status, query, schema};
+use super::{Batch, Change, Error, Item, Status, Told, query, schema};
 use crate::exposition::Distribution;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, oneshot};
 
@@ -36,16 +36,11 @@ pub(super) struct Asked {
     pub(super) place: OwnedSemaphorePermit,
 }
 
-/// What the writer tells everybody.
-pub(super) struct Shared {
-    told: Mutex<(Arc<Tally>, Status)>,
-}
-
 pub(super) struct Writer {
     connection: Connection,
     inbox: Receiver<Asked>,
     hub: broadcast::Sender<Arc<Change>>,
-    shared: Arc<Shared>,
+    told: Arc<Told>,
     tally: Arc<Tally>,
     status: Status,
     rows: Rows,
@@ -55,13 +50,9 @@ pub(super) struct Writer {
     back_off: BackOff,
     prune_at: Instant,
     prune_fails: bool,
+    /// Whether the last look may have left something to prune.
+    prunable: bool,
     _folder: Arc<Folder>,
-}
-
-impl Shared {
-    pub(super) fn told(&self) -> MutexGuard<'_, (Arc<Tally>, Status)> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Writer {
@@ -77,13 +68,13 @@ impl Writer {
         let commit_seconds = Distribution::with_bounds(&COMMIT_SECONDS);
         let oldest = query::oldest(&connection)?;
         let status = Status { commit_seconds, oldest, schema: schema::VERSION, ..Status::default() };
-        let shared = Arc::new(Shared { told: Mutex::new((Arc::clone(&tally), status.clone())) });
+        let told = Arc::new(Told::new(Arc::clone(&tally), status.clone()));
         let (pending, back_off, prune_at) = (Pending::default(), BackOff::default(), Instant::now());
         let mut writer = Self {
             connection,
             inbox,
             hub,
-            shared,
+            told,
             tally,
             status,
             rows,
@@ -93,14 +84,15 @@ impl Writer {
             back_off,
             prune_at,
             prune_fails: false,
+            prunable: true,
             _folder: folder,
         };
         writer.tell();
         Ok(writer)
     }
 
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
+    pub(super) fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.told)
     }
 
     /// Works until nobody can ask any more.
@@ -242,6 +234,9 @@ impl Writer {
     /// Tells what was stored: first where the journal is, so that nobody hears of a position it does not know.
     fn publish(&mut self, changes: Vec<Stored>) {
         self.tell();
+        if self.prunable && self.limits.is_beyond(self.status.bytes) {
+            self.prune_at = self.prune_at.min(Instant::now() + PRUNE_SOON);
+        }
         for Stored { seq, what } in changes {
             let item = match what {
                 What::Run(run) => Item::Run(run),
@@ -259,7 +254,7 @@ impl Writer {
         self.status.newest = self.seq.unsigned_abs();
         (self.status.runs, self.status.events) = (self.rows.runs.unsigned_abs(), self.rows.events.unsigned_abs());
         self.status.open_runs = self.rows.open.unsigned_abs();
-        self.shared.told().0 = Arc::clone(&self.tally);
+        self.told.now().0 = Arc::clone(&self.tally);
         self.show_pending();
     }
 
@@ -267,7 +262,7 @@ impl Writer {
         self.status.pending = self.pending.len() as u64;
         self.status.dropped = self.pending.dropped;
         self.status.failing = self.back_off.wait().is_some();
-        self.shared.told().1 = self.status.clone();
+        self.told.now().1 = self.status.clone();
     }
 
     /// Deletes a part of what is not kept any longer; soon again if there may be more. Not while the disk fails.
@@ -276,10 +271,13 @@ impl Writer {
         if self.back_off.wait().is_some() {
             return;
         }
+        self.prunable = true;
         let pruned = retention::prune(&mut self.connection, &self.limits, &mut self.rows);
         let failed = pruned.is_err();
         match pruned {
-            Ok(more) => self.prune_at = Instant::now() + if more { PRUNE_SOON } else { PRUNE_EVERY },
+            // Nothing can be done about a size that open runs alone need: then it is not tried after every commit.
+            Ok(more) if more => self.prune_at = Instant::now() + PRUNE_SOON,
+            Ok(_) => self.prunable = !self.limits.is_beyond(self.status.bytes),
             Err(error) if !self.prune_fails => tracing::warn!(%error, "the journal cannot be pruned"),
             Err(_) => {}
         }

@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::time::Duration;
 
-/// Most rows deleted in one transaction.
+/// Most runs, and most events without one, deleted in one transaction.
 const STEP: i64 = 1000;
+/// To bring the size down, this part of all runs at a time: not much more than need be.
+const PART: i64 = 20;
 
 /// What is kept.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,11 @@ impl Limits {
     /// What ended or happened at or before this is pruned, or will be: unix nanoseconds.
     pub(super) fn horizon(&self, connection: &Connection) -> Result<i64, Error> {
         Ok(self.oldest().max(pruned(connection)?))
+    }
+
+    /// Whether so many bytes are too many.
+    pub(super) fn is_beyond(&self, bytes: u64) -> bool {
+        self.bytes.is_some_and(|most| bytes > most)
     }
 
     /// What ended or happened at or before this is too old.
@@ -57,16 +64,14 @@ pub(super) fn bytes_in_use(connection: &Connection) -> Result<u64, Error> {
 /// One step. Answers whether there may be more to delete.
 pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Rows) -> Result<bool, Error> {
     let oldest = limits.oldest();
-    let too_large = match limits.bytes {
-        Some(most) => bytes_in_use(connection)? > most,
-        None => false,
-    };
+    let too_large = limits.is_beyond(bytes_in_use(connection)?);
     if oldest == i64::MIN && !too_large {
         return Ok(false);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let until = if too_large { i64::MAX } else { oldest };
-    let (runs, newest) = ended(&transaction, until)?;
+    let step = if too_large { STEP.min(rows.runs / PART + 1) } else { STEP };
+    let (runs, newest) = ended(&transaction, until, step)?;
     // A size is brought down by the oldest of all: events without a run as far as the runs have come.
     let until = if too_large { newest.unwrap_or(i64::MAX) } else { oldest };
     let events = lone(&transaction, until)?;
@@ -96,10 +101,10 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
 }
 
 /// The oldest ended runs, and when the last of them ended.
-fn ended(transaction: &Transaction<'_>, until: i64) -> Result<(Vec<i64>, Option<i64>), Error> {
+fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<i64>, Option<i64>), Error> {
     let sql = "SELECT pk, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map((until, STEP), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map((until, step), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let newest = rows.last().map(|(_, closed)| *closed);
     Ok((rows.into_iter().map(|(pk, _)| pk).collect(), newest))

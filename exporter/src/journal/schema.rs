@@ -42,15 +42,22 @@ const STATEMENTS: usize = 64;
 /// What a connection may keep of the file in memory, in KiB.
 const CACHE_KIB: i32 = 8 * 1024;
 
-/// The one connection that writes. `durable`: a commit is on the disk when it returns.
-pub(super) fn writer(path: &Path, durable: bool) -> Result<Connection> {
+/// The one connection that writes; nothing is written yet.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     common(&connection)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    Ok(connection)
+}
+
+/// Makes a writer ready to write. `durable`: a commit is on the disk when it returns.
+pub(super) fn prepare(connection: &mut Connection, durable: bool) -> Result<()> {
+    if version(connection)? == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    Ok(connection)
+    migrate(connection)
 }
 
 /// A connection that only reads.
@@ -80,7 +87,7 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 }
 
 /// Brings the schema up to [`VERSION`].
-pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+fn migrate(connection: &mut Connection) -> Result<()> {
     let from = usize::try_from(version(connection)?).unwrap_or(0);
     for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
         let transaction = connection.transaction()?;
