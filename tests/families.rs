@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// The page of a world, in the classic format.
 fn encoded(world: World) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     exposition::encode(Format::Classic, page(Arc::new(world)), &mut out).expect("a page");
-    out
+    String::from_utf8(out).expect("text")
 }
