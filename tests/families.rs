@@ -11,6 +11,8 @@ mod golden;
 #[path = "kit/recording.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this program takes its share of the recordings")]
 mod recording;
+#[path = "families/schedules.rs"]
+mod schedules;
 #[path = "families/upstream.rs"]
 mod upstream;
 #[path = "families/world.rs"]

@@ -12,7 +12,7 @@ use chaoscope_model::observation::Observation;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-fn seen(observation: &Observation) -> Option<Timestamp> {
+pub(crate) fn seen(observation: &Observation) -> Option<Timestamp> {
     match observation {
         Observation::Experiment(object) => Some(object.seen),
         Observation::Notice(notice) => Some(notice.seen),
