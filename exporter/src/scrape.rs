@@ -146,13 +146,13 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     }
     let sweep = sweep.map(|sweep| sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep }));
     let host = host.map(|answer| noted(&mut outcomes, "host", answer));
+    let peers = peers.or(daemon).map(|answer| noted(&mut outcomes, "peers", answer));
     // From memory, last: what waits for nothing is the youngest.
     let cluster = sources.cluster.as_ref().map(|present| {
         let start = Instant::now();
         let now = present.now();
         noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
-    let peers = peers.or(daemon).map(|answer| noted(&mut outcomes, "peers", answer));
     let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
     World { detail: sources.detail, sweep, host, cluster, journal, peers, own: own::read(), sources: outcomes }
 }

@@ -2,9 +2,13 @@
 //!
 //! Chaos Mesh's own event for a missed slot cannot fire (with a starting deadline its code is never reached, without one it is not sent), so
 //! slots are judged from the cron line and the children. Pure: [`Slots`] is told what is seen and when, and gives states to be stored, so
-//! that a restart counts nothing twice. What a line means is in `tools::chaos_mesh::cron`.
+//! that a restart counts nothing twice. What a line means is in `tools::chaos_mesh::cron`, whose child is whose in `children`.
 
-use super::now::{ExperimentNow, Phase, ScheduleNow, WatchNow};
+mod children;
+
+pub use children::{Child, Offspring};
+
+use super::now::{ExperimentNow, ScheduleNow, WatchNow};
 use crate::tools::chaos_mesh::cron::Line;
 use chaoscope_model::Reference;
 use chaoscope_model::plan::{Schedule, Workflow};
@@ -52,15 +56,6 @@ pub struct Count {
     pub missed: u64,
     /// Slots without a child because the one before was still active, and the schedule forbids a second one.
     pub forbidden: u64,
-}
-
-/// When a schedule's child was active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Child {
-    /// From then on.
-    pub created_at: Timestamp,
-    /// Until then; `None` while it is.
-    pub ended_at: Option<Timestamp>,
 }
 
 /// What is known of children: those of a schedule, or `None` where their kind is not watched.
@@ -144,13 +139,13 @@ impl Slots {
 
     /// Every schedule as it is shown.
     pub fn now(&self, experiments: &[ExperimentNow], workflows: &[Arc<Workflow>], watches: &[WatchNow]) -> Vec<ScheduleNow> {
-        let mut families = Families::new(experiments, workflows, watches);
+        let mut offspring = Offspring::new(experiments, workflows, watches);
         let shown = |watched: &Watched| ScheduleNow {
             schedule: Arc::clone(&watched.schedule),
             next_at: watched.next_at(self.zone.as_ref()),
             missed: watched.count.missed,
             forbidden: watched.count.forbidden,
-            active: families.of(&watched.schedule).map(|all| all.iter().filter(|child| child.ended_at.is_none()).count() as u64),
+            active: offspring.of(&watched.schedule).map(|all| all.iter().filter(|child| child.ended_at.is_none()).count() as u64),
         };
         let mut all: Vec<_> = self.schedules.values().map(shown).collect();
         all.sort_by(|one, other| one.schedule.about.cmp(&other.schedule.about));
@@ -251,56 +246,6 @@ impl Count {
         }
         true
     }
-}
-
-/// Children by schedule, found at the first question.
-pub struct Families<'a> {
-    experiments: &'a [ExperimentNow],
-    workflows: &'a [Arc<Workflow>],
-    watches: &'a [WatchNow],
-    by_parent: Option<BTreeMap<&'a str, Vec<Child>>>,
-}
-
-impl<'a> Families<'a> {
-    /// Children among these; a kind counts as known once one of the watches has listed it.
-    pub fn new(experiments: &'a [ExperimentNow], workflows: &'a [Arc<Workflow>], watches: &'a [WatchNow]) -> Self {
-        Self { experiments, workflows, watches, by_parent: None }
-    }
-
-    /// A schedule's children, finished ones included; `None` where their kind is not watched.
-    pub fn of(&mut self, schedule: &Schedule) -> Option<Vec<Child>> {
-        let resource = if schedule.makes == "Workflow" { "workflows".to_owned() } else { schedule.makes.to_lowercase() };
-        let scope = |watch: &&WatchNow| watch.namespace.is_empty() || watch.namespace == schedule.about.namespace;
-        self.watches.iter().filter(scope).find(|watch| watch.resource == resource && watch.listed_at.is_some())?;
-        if schedule.makes == "Workflow" {
-            let named = |it: &&Arc<Workflow>| it.about.namespace == schedule.about.namespace && schedule.active.contains(&it.about.name);
-            return Some(self.workflows.iter().filter(named).filter_map(|it| workflow(it)).collect());
-        }
-        let experiments = self.experiments;
-        let by_parent = self.by_parent.get_or_insert_with(|| {
-            let mut out: BTreeMap<&str, Vec<Child>> = BTreeMap::new();
-            for it in experiments {
-                let parent = it.object.parent.as_ref().filter(|parent| parent.kind == "Schedule");
-                if let (Some(parent), Some(child)) = (parent, experiment(it)) {
-                    out.entry(&parent.uid).or_default().push(child);
-                }
-            }
-            out
-        });
-        Some(by_parent.get(schedule.about.uid.as_str()).cloned().unwrap_or_default())
-    }
-}
-
-/// A paused child has not ended for the controller, though its run has.
-fn experiment(it: &ExperimentNow) -> Option<Child> {
-    let created_at = it.object.created_at?;
-    let finished = it.run.as_ref().and_then(|run| run.ended_at).or(it.gone_at).unwrap_or(created_at);
-    Some(Child { created_at, ended_at: if it.phase == Phase::Finished { Some(finished) } else { it.gone_at } })
-}
-
-fn workflow(it: &Workflow) -> Option<Child> {
-    let created_at = it.created_at?;
-    Some(Child { created_at, ended_at: it.accomplished.then_some(it.ended_at.unwrap_or(created_at)) })
 }
 
 #[cfg(test)]

@@ -22,11 +22,12 @@ impl Family for Workflow {
         out.gauge("chaoscope_workflow_state", "Where a workflow is: 1 for its state, 0 for the others.", states)?;
         out.gauge("chaoscope_workflow_start_timestamp_seconds", "When a workflow began.", times(&all, |it| it.started_at))?;
         out.gauge("chaoscope_workflow_end_timestamp_seconds", "When a workflow ended.", times(&all, |it| it.ended_at))?;
-        nodes(now.workflow_nodes.iter().map(|it| (node_identity(it), &**it)).collect(), out)
+        let all: Vec<_> = now.workflow_nodes.iter().map(|it| (node_identity(it), &**it)).collect();
+        nodes(&all, out)
     }
 }
 
-fn nodes(all: Vec<(Labels<'_>, &WorkflowNode)>, out: &mut Exposition<'_>) -> fmt::Result {
+fn nodes(all: &[(Labels<'_>, &WorkflowNode)], out: &mut Exposition<'_>) -> fmt::Result {
     out.gauge(
         "chaoscope_workflow_node_info",
         "What a node of a workflow is, and what it made; always 1.",
@@ -34,11 +35,11 @@ fn nodes(all: Vec<(Labels<'_>, &WorkflowNode)>, out: &mut Exposition<'_>) -> fmt
     )?;
     let states = all.iter().flat_map(|(labels, it)| one_of(labels, &NODE_STATES, node_state(it)));
     out.gauge("chaoscope_workflow_node_state", "Where a node of a workflow is: 1 for its state, 0 for the others.", states)?;
-    out.gauge("chaoscope_workflow_node_start_timestamp_seconds", "When a node of a workflow began.", times(&all, |it| it.started_at))?;
+    out.gauge("chaoscope_workflow_node_start_timestamp_seconds", "When a node of a workflow began.", times(all, |it| it.started_at))?;
     out.gauge(
         "chaoscope_workflow_node_deadline_timestamp_seconds",
         "When a node of a workflow must have ended.",
-        times(&all, |it| it.deadline_at),
+        times(all, |it| it.deadline_at),
     )
 }
 

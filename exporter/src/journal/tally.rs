@@ -108,16 +108,22 @@ impl Tally {
 impl Amount {
     fn empty(family: Family) -> Self {
         match family {
-            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::exact(&BOUNDS)),
+            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::with_bounds(&BOUNDS)),
             _ => Self::Count(0),
         }
     }
 
     fn parse(family: Family, text: &str) -> Option<Self> {
-        Some(match Self::empty(family) {
-            Self::Count(_) => Self::Count(serde_json::from_str(text).ok()?),
-            Self::Seconds(_) => Self::Seconds(serde_json::from_str(text).ok()?),
-        })
+        let mut amount = Self::empty(family);
+        match &mut amount {
+            Self::Count(count) => *count = serde_json::from_str(text).ok()?,
+            Self::Seconds(seconds) => {
+                let stored: Distribution = serde_json::from_str(text).ok()?;
+                let bounds = |it: &Distribution| it.buckets().map(|(bound, _)| bound).collect::<Vec<_>>();
+                *seconds = (bounds(&stored) == bounds(seconds)).then_some(stored)?;
+            }
+        }
+        Some(amount)
     }
 
     fn text(&self) -> String {

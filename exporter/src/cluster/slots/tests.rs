@@ -1,6 +1,7 @@
 //! Schedules as they are seen, second by second, and what their slots come to. Times are seconds after a full hour.
 
 use super::*;
+use crate::cluster::now::Phase;
 use chaoscope_model::observation::Object;
 use chaoscope_model::{Parent, Tool};
 
@@ -16,6 +17,7 @@ fn schedule(cron: &str, last: Option<i64>) -> Schedule {
     Schedule { about, cron, makes, concurrency, created_at: Some(at(0)), last_at: last.map(at), ..Schedule::default() }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as whoever knows children answers")]
 fn none(_: &Schedule) -> Option<Vec<Child>> {
     Some(Vec::new())
 }
