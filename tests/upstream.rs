@@ -106,6 +106,7 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         detail: Detail { all_rules: false, upstream: Upstream::On },
         sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
         host: None,
+        peers: None,
         own: None,
         sources: BTreeMap::new(),
     };

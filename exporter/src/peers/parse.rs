@@ -231,8 +231,8 @@ impl Buckets {
     }
 }
 
-/// A count: whole, and small enough to be exact.
-fn whole(value: f64) -> Option<u64> {
+/// A count: whole, not below 0, and small enough to be exact.
+pub fn whole(value: f64) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     #[expect(clippy::cast_sign_loss, reason = "it was just looked at")]
     let count = ((0.0..=EXACT).contains(&value) && value.fract() == 0.0).then_some(value as u64);
