@@ -110,7 +110,8 @@ async fn those_who_flood() {
     assert!(bomb.len() < MAX_PAGE / 100);
     let headers = format!("{TEXT}Content-Encoding: gzip\r\n");
     is_down_for("too_large", move |_, stream| send(stream, &answer("200 OK", &headers, &bomb))).await;
-    let many: String = (0..30_000).map(|number| format!("workqueue_depth{{name=\"{number}\"}} 1\n")).collect();
+    let many: Vec<_> = (0..30_000).map(|number| format!("workqueue_depth{{name=\"{number}\"}} 1\n")).collect();
+    let many = many.concat();
     is_down_for("too_large", move |_, stream| send(stream, &text(&many))).await;
 }
 

@@ -3,6 +3,7 @@
 //! Apart from asking, because who knows the components (the API server) is elsewhere and only has to implement [`Finder`].
 
 use hyper::Uri;
+use hyper::http::uri::PathAndQuery;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -97,7 +98,7 @@ pub(super) fn url(text: &str) -> Result<Uri, Wrong> {
     let wrong = || Wrong::Url(text.to_owned());
     let url: Uri = text.parse().map_err(|_| wrong())?;
     let plain = url.scheme_str() == Some("http") && url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    match url.path_and_query().map(|path| path.as_str()) {
+    match url.path_and_query().map(PathAndQuery::as_str) {
         _ if !plain => Err(wrong()),
         None | Some("/") => format!("{}/metrics", text.trim_end_matches('/')).parse().map_err(|_| wrong()),
         Some(_) => Ok(url),

@@ -135,7 +135,7 @@ enum Parts {
 #[derive(Default)]
 struct Buckets {
     /// Upper bound, observations up to it.
-    buckets: Vec<(f64, u64)>,
+    cumulative: Vec<(f64, u64)>,
     sum: Option<f64>,
     count: Option<u64>,
 }
@@ -216,7 +216,7 @@ impl Buckets {
     /// None: this makes no sense in a histogram.
     fn add(&mut self, part: Part, bound: Option<f64>, value: f64) -> Option<()> {
         match part {
-            Part::Bucket if self.buckets.len() < MAX_BUCKETS => self.buckets.push((bound?, whole(value)?)),
+            Part::Bucket if self.cumulative.len() < MAX_BUCKETS => self.cumulative.push((bound?, whole(value)?)),
             Part::Sum if self.sum.is_none() => self.sum = Some(value),
             Part::Count if self.count.is_none() => self.count = Some(whole(value)?),
             _ => return None,
@@ -225,8 +225,8 @@ impl Buckets {
     }
 
     fn distribution(mut self) -> Option<Distribution> {
-        self.buckets.sort_by(|one, two| one.0.total_cmp(&two.0));
-        let distribution = Distribution::cumulative(&self.buckets, self.sum?).ok()?;
+        self.cumulative.sort_by(|one, two| one.0.total_cmp(&two.0));
+        let distribution = Distribution::cumulative(&self.cumulative, self.sum?).ok()?;
         (distribution.count() == self.count?).then_some(distribution)
     }
 }
