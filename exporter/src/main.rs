@@ -6,7 +6,7 @@ use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
 use chaoscope::node::told::Told;
-use chaoscope::peers::{Daemon, timer};
+use chaoscope::peers::{Asking, Daemon, timer};
 use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
@@ -64,7 +64,7 @@ async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
     let sources = Sources {
         sweeper: sweeper(&flags.look, false),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        daemon: flags.peer_daemon.map(|peer| Daemon::ask(peer, timer::EVERY)),
+        peers: flags.peer.daemon.map(|peer| Asking::ByClock(Daemon::ask(peer, timer::EVERY))),
         told: Told::default(),
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
     };

@@ -10,7 +10,7 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
-use crate::peers::{Daemon, PeerReading};
+use crate::peers::{self, Asking, PeerReading};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -84,8 +84,8 @@ pub struct Sources {
     pub sweeper: Sweeper,
     /// This host's own figures, where switched on.
     pub host: Option<crate::node::host::HostSource>,
-    /// This node's chaos-daemon, where switched on.
-    pub daemon: Option<Daemon>,
+    /// The components of Chaos Mesh.
+    pub peers: Option<Asking>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
@@ -100,13 +100,13 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
             None => None,
         }
     };
-    let daemon = async {
-        match &sources.daemon {
-            Some(daemon) => Some(timed(daemon.read(Duration::ZERO, until)).await),
+    let peers = async {
+        match &sources.peers {
+            Some(peers) => Some(timed(peers.read(peers::MAX_AGE, until)).await),
             None => None,
         }
     };
-    let ((sweep, took), host, daemon) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host, daemon);
+    let ((sweep, took), host, peers) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host, peers);
     let mut outcomes = BTreeMap::new();
     outcomes.insert("sweep", Outcome { success: sweep.is_ok(), took });
     if let Ok(sweep) = &sweep {
@@ -117,7 +117,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         outcomes.insert("host", Outcome { success: reading.is_ok(), took });
         reading
     });
-    let peers = daemon.map(|(reading, took)| {
+    let peers = peers.map(|(reading, took)| {
         outcomes.insert("peers", Outcome { success: reading.is_ok(), took });
         reading
     });

@@ -49,6 +49,25 @@ impl Default for Config {
     }
 }
 
+/// How the peers of a process are asked.
+pub enum Asking {
+    /// When a scrape wants them.
+    Now(Peers),
+    /// By a clock of its own.
+    ByClock(Daemon),
+}
+
+impl Source for Asking {
+    type Reading = Vec<PeerReading>;
+
+    async fn read(&self, max_age: Duration, until: Instant) -> Result<Arc<Vec<PeerReading>>, Error> {
+        match self {
+            Self::Now(peers) => peers.read(max_age, until).await,
+            Self::ByClock(daemon) => daemon.read(max_age, until).await,
+        }
+    }
+}
+
 /// What one peer answered.
 #[derive(Clone, Debug)]
 pub struct PeerReading {
