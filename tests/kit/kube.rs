@@ -97,17 +97,17 @@ impl Kube {
 
     /// A kubeconfig with this token.
     pub fn kubeconfig_of(&self, token: &str) -> PathBuf {
-        self.write_kubeconfig(token, self.address, &format!("token: {token:?}"))
+        self.write_kubeconfig(token, &self.url(), &format!("token: {token:?}"))
     }
 
     /// A kubeconfig with the token of this file, which is read again and again.
     pub fn kubeconfig_with_file(&self, token: &Path) -> PathBuf {
-        self.write_kubeconfig("file", self.address, &format!("tokenFile: {token:?}"))
+        self.write_kubeconfig("file", &self.url(), &format!("tokenFile: {token:?}"))
     }
 
-    /// A kubeconfig of the user who may do everything, by way of another address, such as that of a proxy.
+    /// A kubeconfig of the user who may do everything, by way of plain HTTP to another address, such as that of a proxy.
     pub fn kubeconfig_via(&self, address: SocketAddr) -> PathBuf {
-        self.write_kubeconfig("via", address, &format!("token: {ADMIN:?}"))
+        self.write_kubeconfig("via", &format!("http://{address}"), &format!("token: {ADMIN:?}"))
     }
 
     /// The tokens, besides [`ADMIN`] and [`NOBODY`], and their users. In force from the next start on.
@@ -142,9 +142,14 @@ impl Kube {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    fn write_kubeconfig(&self, name: &str, address: SocketAddr, user: &str) -> PathBuf {
+    /// `https://127.0.0.1:…`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    fn write_kubeconfig(&self, name: &str, server: &str, user: &str) -> PathBuf {
         let path = self.folder.path().join(format!("kubeconfig-{name}"));
-        let (server, authority) = (format!("https://{address}"), self.authority());
+        let authority = self.authority();
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              clusters: [{{name: test, cluster: {{server: {server:?}, certificate-authority: {authority:?}}}}}]\n\

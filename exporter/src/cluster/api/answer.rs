@@ -34,14 +34,13 @@ pub enum Change<'a> {
 }
 
 /// As much of an object as is needed to know which one it is. Anything else in it may be as it likes.
-#[derive(Debug, Default, Deserialize)]
-pub struct Identity {
-    /// `metadata`.
+#[derive(Default, Deserialize)]
+struct Identity {
     #[serde(default)]
-    pub metadata: Names,
+    metadata: Names,
 }
 
-/// Names of an object.
+/// Which object it is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Names {
