@@ -4,9 +4,8 @@
 
 use super::journal::Journal;
 use super::recording::{Recorded, Told};
-use super::{Api, Web};
+use super::{Api, Peers, Web};
 use crate::cluster::api::Whereabouts;
-use crate::peers::find::Peer;
 use crate::scrape::Upstream;
 use crate::tools::chaos_mesh::decode::Decoding;
 use clap::{Args, ValueEnum};
@@ -42,9 +41,9 @@ pub struct Cluster {
     /// (`listed`).
     #[arg(long = "peer.find", value_enum, default_value_t = Find::Labels, env = "CHAOSCOPE_PEER_FIND", help_heading = "Metrics")]
     pub peer_find: Find,
-    /// A component by its address, as controller-manager=http://10.0.0.1:10080/metrics; may be repeated. Others: dashboard, dns-server.
-    #[arg(long = "peer", value_name = "COMPONENT=URL", value_delimiter = ',', env = "CHAOSCOPE_PEER", help_heading = "Metrics")]
-    pub peer: Vec<Peer>,
+    /// Components by their addresses.
+    #[command(flatten)]
+    pub peers: Peers,
 }
 
 /// How components are found.

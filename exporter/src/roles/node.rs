@@ -4,7 +4,7 @@ use super::{Door, Failure, sweeper};
 use crate::config::{Node, Rules};
 use crate::node::host::HostSource;
 use crate::node::limits;
-use crate::peers::{Daemon, timer};
+use crate::peers::{Asking, Daemon, timer};
 use crate::scrape::{Detail, Sources};
 use crate::serve;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ pub async fn run(flags: Node) -> Result<ExitCode, Failure> {
     let sources = Sources {
         sweeper: Some(sweeper(&flags.look, false).into()),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        daemon: flags.peer_daemon.map(|peer| Daemon::ask(peer, timer::EVERY)),
+        peers: flags.peer.daemon.map(|peer| Asking::ByClock(Daemon::ask(peer, timer::EVERY))),
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
         ..Sources::default()
     };
