@@ -20,6 +20,7 @@ pub mod access;
 pub mod check;
 pub mod doctor;
 pub mod listener;
+pub mod runs_page;
 pub mod scrapers;
 pub mod snapshot;
 pub mod web_config;
