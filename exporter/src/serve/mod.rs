@@ -17,6 +17,7 @@ mod view;
 pub(crate) mod words;
 
 pub mod access;
+pub mod api;
 pub mod check;
 pub mod doctor;
 pub mod listener;

@@ -1,0 +1,18 @@
+//! The journal as a whole: what is stored, found, streamed and counted, and what it survives.
+//!
+//! Object builders and the random world are in `journal/`. To add a fault: a test in `journal/faults.rs`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "what is missing is a failed test"
+)]
+
+#[path = "journal/build.rs"]
+mod build;
+#[path = "journal/found.rs"]
+mod found;
+#[path = "journal/stored.rs"]
+mod stored;
