@@ -21,6 +21,7 @@ pub mod api;
 pub mod check;
 pub mod doctor;
 pub mod listener;
+pub mod runs_page;
 pub mod scrapers;
 pub mod snapshot;
 pub mod web_config;
