@@ -14,6 +14,7 @@ use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
 use crate::source::Source;
 use crate::verdict::faults;
+use chaoscope_model::event::Event;
 use chaoscope_model::kernel::{Changes, KernelHistory, Open};
 use chaoscope_model::run::Run;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,8 @@ const PREFIX: &str = "kernel/";
 const BEAT: SignedDuration = SignedDuration::from_secs(60);
 /// How long one sweep may take. A runtime that hangs is left behind after half of it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Most changes of one sweep that are logged.
+const MOST_TOLD: usize = 20;
 
 /// When a process last looked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -183,11 +186,29 @@ where
         }
         told.tell(&sweep.limitations);
         let Some(batch) = history.sweep(&sweep) else { continue };
+        let news = batch.events.clone();
         match record(batch).await {
-            Ok(()) if std::mem::replace(&mut full, false) => tracing::info!("The journal stores again."),
+            Ok(()) => {
+                tell(&news);
+                if std::mem::replace(&mut full, false) {
+                    tracing::info!("The journal stores again.");
+                }
+            }
             Err(error) if !std::mem::replace(&mut full, true) => tracing::error!(%error, "The journal does not store; trying on."),
-            _ => {}
+            Err(_) => {}
         }
+    }
+}
+
+/// Says what is stored, for whoever sits at the terminal.
+fn tell(news: &[Event]) {
+    for event in news.iter().take(MOST_TOLD) {
+        let pod = format!("{}/{}", event.target_namespace, event.target_pod);
+        let pod = if event.target_pod.is_empty() { "" } else { &pod };
+        tracing::info!(run = event.uid, netns = event.name, pod, "{}: {}", event.reason, event.message);
+    }
+    if let Some(more) = news.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        tracing::info!(more, "Further changes of this sweep are in the journal.");
     }
 }
 

@@ -123,7 +123,7 @@ impl Changes {
         run.ended_at = Run::note(&mut run.precision, "ended_at", Some(Moment::seen(at)));
         run.ended_after = Run::note(&mut run.precision, "ended_after", Some(Moment::seen(last_seen.clamp(run.started_at, at))));
         let (reason, message) = match end {
-            End::Removed => ("Recovered", "not there any more: "),
+            End::Removed => ("Recovered", ""),
             End::NamespaceGone => ("NamespaceGone", "gone with its network namespace: "),
             End::Lost => ("Lost", "ended while Chaoscope did not look: "),
         };
