@@ -11,12 +11,13 @@ use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{self, check, snapshot};
-use chaoscope::standalone::{self, History};
+use chaoscope::standalone::{self, History, Watched};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
@@ -98,17 +99,22 @@ async fn serve_standalone(flags: Standalone) -> Result<ExitCode, Failure> {
         max_age: flags.sweep_interval * 3,
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
     };
-    let (sweeper, told) = (sources.sweeper.clone(), Arc::clone(&sources.told));
+    let watched = Watched { sweeper: sources.sweeper.clone(), told: Arc::clone(&sources.told), interval: flags.sweep_interval };
     let writer = journal.clone();
     let record = move |batch| {
         let writer = writer.clone();
         async move { writer.record(batch).await }
     };
-    let watch = tokio::spawn(standalone::watch(sweeper, told, history, flags.sweep_interval, record));
+    let stop = CancellationToken::new();
+    let mut watch = tokio::spawn(standalone::watch(watched, history, stop.clone(), record));
     let app = serve::router(sources, &flags.web); // the routes of the API are merged here: they read `journal`
     tokio::select! {
-        done = serve(listeners, app, web_config) => done,
-        ended = watch => Err(later(anyhow::anyhow!("the sweeps have ended: {ended:?}"))),
+        done = serve(listeners, app, web_config) => {
+            stop.cancel();
+            watch.await.context("the sweeps did not end well").map_err(later)?;
+            done
+        }
+        ended = &mut watch => Err(later(anyhow::anyhow!("the sweeps have ended: {ended:?}"))),
     }
 }
 

@@ -4,7 +4,7 @@
 //! timer between them, and what is kept so that a restart goes on ([`History`]). Where changes go to is the caller's: a journal.
 //!
 //! What is kept is a state for each open run, `kernel/<boot id>/<run id>`, written when the run changes, and `kernel/<boot id>` with the time of
-//! the last sweep, written once a minute: a sweep that sees nothing new writes nothing. After another boot, and where a state cannot be
+//! the last sweep, written once a minute and at the end: a sweep that sees nothing new writes nothing. After another boot, and where a state cannot be
 //! read any more, the open runs end as lost.
 
 use crate::journal::{Batch, Restored};
@@ -12,7 +12,7 @@ use crate::node::boot::Boot;
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
-use crate::source::Source;
+use crate::source::{Error, Source};
 use crate::verdict::faults;
 use chaoscope_model::event::Event;
 use chaoscope_model::kernel::{Changes, KernelHistory, Open};
@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
 /// All keys of states begin with it.
 const PREFIX: &str = "kernel/";
@@ -47,6 +48,8 @@ pub struct History {
     node: String,
     fold: KernelHistory,
     beaten: Option<Timestamp>,
+    /// When the last sweep began.
+    looked: Option<Timestamp>,
     /// Whether some faults are no runs because there are too many, so that it is logged once.
     overflows: bool,
 }
@@ -85,7 +88,7 @@ impl History {
         if fold.open() > 0 {
             tracing::info!(runs = fold.open(), "Going on with the open runs of the journal.");
         }
-        (Self { boot, node: node.to_owned(), fold, beaten: None, overflows: false }, batch)
+        (Self { boot, node: node.to_owned(), fold, beaten: None, looked: None, overflows: false }, batch)
     }
 
     /// What a sweep changed; `None` where there is nothing to store.
@@ -101,9 +104,17 @@ impl History {
         }
         let mut batch = Batch::default();
         add(&mut batch, &self.boot.id, changes);
+        self.looked = Some(seen.began);
         self.beat(seen.began, &mut batch);
         let is_empty = batch.runs.is_empty() && batch.events.is_empty() && batch.states.is_empty();
         (!is_empty).then_some(batch)
+    }
+
+    /// Notes when it last looked, before it ends.
+    pub fn rest(&self) -> Option<Batch> {
+        let at = self.looked.filter(|_| self.fold.open() > 0)?;
+        let state = (format!("{PREFIX}{}", self.boot.id), encoded(&Beat { at })?);
+        Some(Batch { states: vec![(state.0, Some(state.1))], ..Batch::default() })
     }
 
     /// Notes when it last looked: now and then, and with the last run that ends, never again until the next begins.
@@ -160,19 +171,18 @@ fn add(batch: &mut Batch, boot: &str, changes: Changes) {
     }
 }
 
-/// Sweeps until the task is dropped; `record` stores, and the next sweep waits for it. A scrape may take a sweep for its own that is at most
-/// three intervals old. What fails again and again is logged when it starts and when it ends.
-pub async fn watch<F, E>(sweeper: Sweeper, told: Arc<Told>, mut history: History, interval: Duration, record: impl Fn(Batch) -> F + Send)
+/// Sweeps until it is stopped; `record` stores, and the next sweep waits for it. What fails again and again is logged when it starts and when
+/// it ends.
+pub async fn watch<F, E>(watched: Watched, mut history: History, stop: CancellationToken, record: impl Fn(Batch) -> F + Send)
 where
     F: Future<Output = Result<(), E>> + Send,
     E: Display,
 {
-    let mut timer = tokio::time::interval(interval);
+    let mut timer = tokio::time::interval(watched.interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut blind, mut full) = (false, false);
-    loop {
-        timer.tick().await;
-        let sweep = match sweeper.read(Duration::ZERO, Instant::now() + PATIENCE).await {
+    while let Some(sweep) = stop.run_until_cancelled(watched.next(&mut timer)).await {
+        let sweep = match sweep {
             Ok(sweep) => sweep,
             Err(error) => {
                 if !std::mem::replace(&mut blind, true) {
@@ -184,7 +194,7 @@ where
         if std::mem::replace(&mut blind, false) {
             tracing::info!("Sweeping this host again.");
         }
-        told.tell(&sweep.limitations);
+        watched.told.tell(&sweep.limitations);
         let Some(batch) = history.sweep(&sweep) else { continue };
         let news = batch.events.clone();
         match record(batch).await {
@@ -197,6 +207,28 @@ where
             Err(error) if !std::mem::replace(&mut full, true) => tracing::error!(%error, "The journal does not store; trying on."),
             Err(_) => {}
         }
+    }
+    if let Some(batch) = history.rest()
+        && let Err(error) = record(batch).await
+    {
+        tracing::warn!(%error, "The journal did not take the time of the last sweep.");
+    }
+}
+
+/// What is swept, and how often.
+pub struct Watched {
+    /// Sweeps. A scrape may take for its own what it gave at most three intervals ago.
+    pub sweeper: Sweeper,
+    /// What of its limitations is in the log.
+    pub told: Arc<Told>,
+    /// Time between two sweeps.
+    pub interval: Duration,
+}
+
+impl Watched {
+    async fn next(&self, timer: &mut Interval) -> Result<Arc<Sweep>, Error> {
+        timer.tick().await;
+        self.sweeper.read(Duration::ZERO, Instant::now() + PATIENCE).await
     }
 }
 
