@@ -103,7 +103,7 @@ impl Standalone {
     pub fn looks(&mut self) {
         let marker = Running::start(Command::new(&self.marker).arg("600"));
         let pid = format!(" pid={}\"", marker.pid());
-        self.says(1, &["\"Applied: ", &pid]);
+        self.says(1, &[&pid]); // `Found`, should it be there at the very first sweep
         drop(marker);
         self.says(1, &["\"Recovered: ", &pid]);
     }
