@@ -168,6 +168,6 @@ fn metadata() -> Value {
 
 /// The README tells every metric with its type and labels, and none that is not there.
 #[test]
-fn the_readme_tells_the_metrics_of_the_golden_page() {
+fn the_readme_tells_the_metrics_of_the_golden_pages() {
     report("metrics told otherwise than they are", &metrics::differences(&ROOT));
 }

@@ -105,13 +105,12 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
     });
     let world = World {
         detail: Detail { all_rules: false, upstream: Upstream::On },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
-        host: None,
-        own: None,
-        sources: BTreeMap::new(),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
+        ..World::default()
     };
-    let mut out = String::new();
+    let mut out = Vec::new();
     exposition::encode(Format::Classic, page(Arc::new(world)), &mut out).expect("a page");
+    let out = String::from_utf8(out).expect("text");
     out.lines().filter(|line| line.starts_with("chaos_daemon_")).fold(String::new(), |text, line| text + line + "\n")
 }
 

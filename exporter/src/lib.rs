@@ -10,6 +10,7 @@ pub mod exposition;
 pub mod families;
 pub mod journal;
 pub mod node;
+pub mod peers;
 pub mod scrape;
 pub mod serve;
 pub mod source;

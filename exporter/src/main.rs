@@ -7,6 +7,7 @@ use chaoscope::node::boot;
 use chaoscope::node::host::HostSource;
 use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
+use chaoscope::peers::{Daemon, timer};
 use chaoscope::scrape::{Detail, Sources};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
@@ -16,7 +17,6 @@ use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
@@ -67,11 +67,12 @@ type Failure = (anyhow::Error, u8);
 async fn serve_node(flags: Node) -> Result<ExitCode, Failure> {
     let (web_config, listeners) = open(&flags.web)?;
     let sources = Sources {
-        sweeper: sweeper(&flags.look, false),
+        sweeper: Some(sweeper(&flags.look, false).into()),
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
+        daemon: flags.peer_daemon.map(|peer| Daemon::ask(peer, timer::EVERY)),
         told: Arc::default(),
-        max_age: Duration::ZERO,
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
+        ..Sources::default()
     };
     sources.told.tell(&chaoscope::node::limits::capabilities());
     let app = serve::router(sources, &flags.web);
@@ -92,14 +93,17 @@ async fn serve_standalone(flags: Standalone) -> Result<ExitCode, Failure> {
     let open = journal.open_runs().context("cannot read the journal").map_err(later)?;
     let (history, ended) = History::resume(boot, "", &node, &restored, open, jiff::Timestamp::now());
     journal.record(ended).await.context("cannot write the journal").map_err(later)?;
+    let (sweeper, told) = (Arc::new(sweeper(&flags.look, false)), Arc::default());
+    let watched = Watched { sweeper: Arc::clone(&sweeper), told: Arc::clone(&told), interval: flags.sweep_interval };
     let sources = Sources {
-        sweeper: sweeper(&flags.look, false),
+        sweeper: Some(sweeper),
+        sweep_max_age: flags.sweep_interval * 3,
         host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        told: Arc::default(),
-        max_age: flags.sweep_interval * 3,
+        journal: Some(journal.clone()),
+        told,
         detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
+        ..Sources::default()
     };
-    let watched = Watched { sweeper: sources.sweeper.clone(), told: Arc::clone(&sources.told), interval: flags.sweep_interval };
     let writer = journal.clone();
     let record = move |batch| {
         let writer = writer.clone();

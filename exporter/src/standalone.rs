@@ -218,7 +218,7 @@ where
 /// What is swept, and how often.
 pub struct Watched {
     /// Sweeps. A scrape may take for its own what it gave at most three intervals ago.
-    pub sweeper: Sweeper,
+    pub sweeper: Arc<Sweeper>,
     /// What of its limitations is in the log.
     pub told: Arc<Told>,
     /// Time between two sweeps.

@@ -174,6 +174,8 @@ pub struct Notice {
     pub seen: Timestamp,
     /// What it says.
     pub news: News,
+    /// The target it is about, where it is about one.
+    pub target: TargetName,
     /// Normal or warning.
     pub severity: Severity,
     /// `reason`.

@@ -17,4 +17,5 @@ pub mod http;
 pub mod netns;
 pub mod process;
 pub mod prometheus;
+pub mod protobuf;
 pub mod uml;

@@ -39,7 +39,7 @@ pub(crate) fn world(host: bool) -> World {
     }
     World {
         detail: Detail { all_rules: false, upstream: Upstream::WithOld },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
         host: host.then(|| Ok(Arc::new(self::host()))),
         own: Some(Own {
             cpu_seconds: 1.25,
@@ -50,12 +50,13 @@ pub(crate) fn world(host: bool) -> World {
             start_seconds: 1_700_000_000.5,
         }),
         sources,
+        ..World::default()
     }
 }
 
 /// What is in no namespace of interest must not be on the page: one idle pod is there to show it.
 fn sweep() -> Sweep {
-    let mut durations = Distribution::with_bounds(&[0.000_1, 0.001, 0.01]);
+    let mut durations = Distribution::exact(&[0.000_1, 0.001, 0.01]);
     for seconds in [0.000_05, 0.000_5, 0.000_5, 0.02] {
         durations.observe(seconds);
     }

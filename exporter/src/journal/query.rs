@@ -37,6 +37,11 @@ impl Readers {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Closes the connections that nobody uses.
+    pub(super) fn close(&self) {
+        self.free().clear();
+    }
+
     fn take(&self) -> Reader<'_> {
         let mut free = self.free();
         loop {

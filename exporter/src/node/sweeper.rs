@@ -42,8 +42,7 @@ pub struct Config {
     pub members: bool,
 }
 
-/// Sweeps this host when asked. Clones share one run, and its result.
-#[derive(Clone)]
+/// Sweeps this host when asked.
 pub struct Sweeper {
     work: Arc<Work>,
     shared: Arc<Shared<Sweep>>,
@@ -53,7 +52,7 @@ impl Sweeper {
     /// Without a runtime, namespaces are found in /proc alone.
     pub fn new(config: Config, runtime: Find) -> Self {
         let containers = Containers::new(runtime, &config.procfs);
-        let durations = Mutex::new(Distribution::with_bounds(&BOUNDS));
+        let durations = Mutex::new(Distribution::exact(&BOUNDS));
         Self { work: Arc::new(Work { config, containers, durations }), shared: Arc::default() }
     }
 }

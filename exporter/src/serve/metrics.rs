@@ -9,8 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 
 pub(super) async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
@@ -36,20 +35,10 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMa
 
 fn encode(format: Format, gzip: bool, page: Arc<Page>) -> io::Result<Vec<u8>> {
     if !gzip {
-        let mut out = String::new();
-        exposition::encode(format, page, &mut out).map_err(io::Error::other)?;
-        return Ok(out.into_bytes());
+        let mut out = Vec::new();
+        return exposition::encode(format, page, &mut out).map(|()| out);
     }
-    let mut out = Compressed(io::BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast())));
-    exposition::encode(format, page, &mut out).map_err(io::Error::other)?;
-    out.0.into_inner()?.finish()
-}
-
-/// Text on its way into gzip, without a copy of the whole page in between.
-struct Compressed(io::BufWriter<GzEncoder<Vec<u8>>>);
-
-impl fmt::Write for Compressed {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
-    }
+    let mut out = io::BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    exposition::encode(format, page, &mut out)?;
+    out.into_inner()?.finish()
 }
