@@ -2,9 +2,11 @@
 //!
 //! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
 
+mod api;
 mod journal;
 mod standalone;
 
+pub use api::{Api, Auth};
 pub use journal::{Journal, MaxSize, Retention};
 pub use standalone::Standalone;
 

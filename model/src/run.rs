@@ -243,16 +243,25 @@ impl Run {
     /// What depends on the present: whether it is stuck, whether it is overdue. Never stored.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
+        self.stuck_since = self.stuck_at(now);
+        self.overdue_since = self.overdue_at(now);
+        self
+    }
+
+    /// Since when it injects or recovers, where that has lasted longer than [`STUCK_AFTER`] then.
+    pub fn stuck_at(&self, now: Timestamp) -> Option<Timestamp> {
         let entered = match self.phase {
             Phase::Injecting => Some(self.started_at),
             Phase::Recovering => self.stop_requested_at,
             _ => None,
         };
-        let open = self.is_open();
-        self.stuck_since = entered.filter(|since| open && now.duration_since(*since) > STUCK_AFTER);
-        let late = |end: &Timestamp| open && self.phase != Phase::Recovering && now.duration_since(*end) > OVERDUE_AFTER;
-        self.overdue_since = self.expected_end_at.filter(late);
-        self
+        entered.filter(|since| self.is_open() && now.duration_since(*since) > STUCK_AFTER)
+    }
+
+    /// When it should have ended, where that was more than [`OVERDUE_AFTER`] before.
+    pub fn overdue_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let late = |end: &Timestamp| self.is_open() && self.phase != Phase::Recovering && now.duration_since(*end) > OVERDUE_AFTER;
+        self.expected_end_at.filter(late)
     }
 
     /// Notes how exactly a time is known, and gives the time.

@@ -15,6 +15,8 @@ mod parameters;
 mod pulse;
 mod view;
 
+pub mod access;
+pub mod api;
 pub mod check;
 pub mod listener;
 pub mod snapshot;
