@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;

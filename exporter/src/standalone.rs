@@ -4,7 +4,7 @@
 //! timer between them, and what is kept so that a restart goes on ([`History`]). Where changes go to is the caller's: a journal.
 //!
 //! What is kept is a state for each open run, `kernel/<boot id>/<run id>`, written when the run changes, and `kernel/<boot id>` with the time of
-//! the last sweep, written once a minute: a sweep that sees nothing new writes nothing. After another boot, and where a state cannot be
+//! the last sweep, written once a minute and at the end: a sweep that sees nothing new writes nothing. After another boot, and where a state cannot be
 //! read any more, the open runs end as lost.
 
 use crate::journal::{Batch, Restored};
@@ -12,8 +12,9 @@ use crate::node::boot::Boot;
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
-use crate::source::Source;
+use crate::source::{Error, Source};
 use crate::verdict::faults;
+use chaoscope_model::event::Event;
 use chaoscope_model::kernel::{Changes, KernelHistory, Open};
 use chaoscope_model::run::Run;
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +23,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
 /// All keys of states begin with it.
 const PREFIX: &str = "kernel/";
@@ -30,6 +32,8 @@ const PREFIX: &str = "kernel/";
 const BEAT: SignedDuration = SignedDuration::from_secs(60);
 /// How long one sweep may take. A runtime that hangs is left behind after half of it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Most changes of one sweep that are logged.
+const MOST_TOLD: usize = 20;
 
 /// When a process last looked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +48,8 @@ pub struct History {
     node: String,
     fold: KernelHistory,
     beaten: Option<Timestamp>,
+    /// When the last sweep began.
+    looked: Option<Timestamp>,
     /// Whether some faults are no runs because there are too many, so that it is logged once.
     overflows: bool,
 }
@@ -82,7 +88,7 @@ impl History {
         if fold.open() > 0 {
             tracing::info!(runs = fold.open(), "Going on with the open runs of the journal.");
         }
-        (Self { boot, node: node.to_owned(), fold, beaten: None, overflows: false }, batch)
+        (Self { boot, node: node.to_owned(), fold, beaten: None, looked: None, overflows: false }, batch)
     }
 
     /// What a sweep changed; `None` where there is nothing to store.
@@ -98,9 +104,17 @@ impl History {
         }
         let mut batch = Batch::default();
         add(&mut batch, &self.boot.id, changes);
+        self.looked = Some(seen.began);
         self.beat(seen.began, &mut batch);
         let is_empty = batch.runs.is_empty() && batch.events.is_empty() && batch.states.is_empty();
         (!is_empty).then_some(batch)
+    }
+
+    /// Notes when it last looked, before it ends.
+    pub fn rest(&self) -> Option<Batch> {
+        let at = self.looked.filter(|_| self.fold.open() > 0)?;
+        let state = (format!("{PREFIX}{}", self.boot.id), encoded(&Beat { at })?);
+        Some(Batch { states: vec![(state.0, Some(state.1))], ..Batch::default() })
     }
 
     /// Notes when it last looked: now and then, and with the last run that ends, never again until the next begins.
@@ -157,24 +171,18 @@ fn add(batch: &mut Batch, boot: &str, changes: Changes) {
     }
 }
 
-/// Sweeps until the task is dropped; `record` stores, and the next sweep waits for it. A scrape may take a sweep for its own that is at most
-/// three intervals old. What fails again and again is logged when it starts and when it ends.
-pub async fn watch<F, E>(
-    sweeper: Arc<Sweeper>,
-    told: Arc<Told>,
-    mut history: History,
-    interval: Duration,
-    record: impl Fn(Batch) -> F + Send,
-) where
+/// Sweeps until it is stopped; `record` stores, and the next sweep waits for it. What fails again and again is logged when it starts and when
+/// it ends.
+pub async fn watch<F, E>(watched: Watched, mut history: History, stop: CancellationToken, record: impl Fn(Batch) -> F + Send)
+where
     F: Future<Output = Result<(), E>> + Send,
     E: Display,
 {
-    let mut timer = tokio::time::interval(interval);
+    let mut timer = tokio::time::interval(watched.interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut blind, mut full) = (false, false);
-    loop {
-        timer.tick().await;
-        let sweep = match sweeper.read(Duration::ZERO, Instant::now() + PATIENCE).await {
+    while let Some(sweep) = stop.run_until_cancelled(watched.next(&mut timer)).await {
+        let sweep = match sweep {
             Ok(sweep) => sweep,
             Err(error) => {
                 if !std::mem::replace(&mut blind, true) {
@@ -186,13 +194,53 @@ pub async fn watch<F, E>(
         if std::mem::replace(&mut blind, false) {
             tracing::info!("Sweeping this host again.");
         }
-        told.tell(&sweep.limitations);
+        watched.told.tell(&sweep.limitations);
         let Some(batch) = history.sweep(&sweep) else { continue };
+        let news = batch.events.clone();
         match record(batch).await {
-            Ok(()) if std::mem::replace(&mut full, false) => tracing::info!("The journal stores again."),
+            Ok(()) => {
+                tell(&news);
+                if std::mem::replace(&mut full, false) {
+                    tracing::info!("The journal stores again.");
+                }
+            }
             Err(error) if !std::mem::replace(&mut full, true) => tracing::error!(%error, "The journal does not store; trying on."),
-            _ => {}
+            Err(_) => {}
         }
+    }
+    if let Some(batch) = history.rest()
+        && let Err(error) = record(batch).await
+    {
+        tracing::warn!(%error, "The journal did not take the time of the last sweep.");
+    }
+}
+
+/// What is swept, and how often.
+pub struct Watched {
+    /// Sweeps. A scrape may take for its own what it gave at most three intervals ago.
+    pub sweeper: Arc<Sweeper>,
+    /// What of its limitations is in the log.
+    pub told: Arc<Told>,
+    /// Time between two sweeps.
+    pub interval: Duration,
+}
+
+impl Watched {
+    async fn next(&self, timer: &mut Interval) -> Result<Arc<Sweep>, Error> {
+        timer.tick().await;
+        self.sweeper.read(Duration::ZERO, Instant::now() + PATIENCE).await
+    }
+}
+
+/// Says what is stored, for whoever sits at the terminal.
+fn tell(news: &[Event]) {
+    for event in news.iter().take(MOST_TOLD) {
+        let pod = format!("{}/{}", event.target_namespace, event.target_pod);
+        let pod = if event.target_pod.is_empty() { "" } else { &pod };
+        tracing::info!(run = event.uid, netns = event.name, pod, "{}: {}", event.reason, event.message);
+    }
+    if let Some(more) = news.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        tracing::info!(more, "Further changes of this sweep are in the journal.");
     }
 }
 

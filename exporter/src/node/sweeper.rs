@@ -42,8 +42,7 @@ pub struct Config {
     pub members: bool,
 }
 
-/// Sweeps this host when asked. Clones share one run, and its result.
-#[derive(Clone)]
+/// Sweeps this host when asked.
 pub struct Sweeper {
     work: Arc<Work>,
     shared: Arc<Shared<Sweep>>,

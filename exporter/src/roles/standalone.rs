@@ -7,10 +7,11 @@ use crate::node::boot;
 use crate::node::host::HostSource;
 use crate::node::limits;
 use crate::scrape::{Detail, Sources};
-use crate::standalone::{History, watch};
+use crate::standalone::{History, Watched, watch};
 use anyhow::Context as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Sweeps and serves until a signal.
 pub async fn run(flags: Standalone) -> Result<ExitCode, Failure> {
@@ -36,9 +37,15 @@ pub async fn run(flags: Standalone) -> Result<ExitCode, Failure> {
         let writer = writer.clone();
         async move { writer.record(batch).await }
     };
-    let sweeps = tokio::spawn(watch(sweeper, Arc::clone(&sources.told), history, flags.sweep_interval, record));
+    let watched = Watched { sweeper, told: Arc::clone(&sources.told), interval: flags.sweep_interval };
+    let stop = CancellationToken::new();
+    let mut sweeps = tokio::spawn(watch(watched, history, stop.clone(), record));
     tokio::select! {
-        done = runs.serve(door, sources, &flags.web, "standalone") => done,
-        ended = sweeps => Err(later(anyhow::anyhow!("the sweeps have ended: {ended:?}"))),
+        done = runs.serve(door, sources, &flags.web, "standalone") => {
+            stop.cancel();
+            sweeps.await.context("the sweeps did not end well").map_err(later)?;
+            done
+        }
+        ended = &mut sweeps => Err(later(anyhow::anyhow!("the sweeps have ended: {ended:?}"))),
     }
 }

@@ -90,6 +90,17 @@ fn what_ended_meanwhile_is_lost_after_the_last_look() {
 }
 
 #[test]
+fn whoever_stops_notes_when_it_last_looked() {
+    let (mut restored, run) = journal();
+    let mut history = resume(&restored, "one", vec![run.clone()]).0;
+    assert!(history.rest().is_none(), "it has not looked yet");
+    history.sweep(&sweep(1001, true));
+    store(&mut restored, history.rest());
+    let mut history = resume(&restored, "one", vec![run]).0;
+    assert_eq!(store(&mut restored, history.sweep(&sweep(2000, false)))[0].ended_after, Some(at(1001)));
+}
+
+#[test]
 fn another_boot_ends_the_runs_of_the_one_before() {
     let (mut restored, run) = journal();
     let (mut history, ended) = resume(&restored, "two", vec![run.clone()]);

@@ -137,10 +137,12 @@ fn of_helper(sweep: &Sweep, pod: Option<&Pod>, helper: &Helper, node: &str) -> F
     let key = format!("process {kind} {} {}", helper.pid, helper.start_ticks);
     let parameters = BTreeMap::from([("helper".to_owned(), kind.to_owned()), ("pid".to_owned(), helper.pid.to_string())]);
     let namespaces = || sweep.namespaces.iter().map(|observed| &observed.namespace);
-    let home = namespaces().find(|namespace| namespace.is_home_of(pod) || Some(namespace.place.id) == helper.netns);
     let container = helper.target.container_id.as_deref().unwrap_or_default();
-    let resident = namespaces().flat_map(|namespace| &namespace.containers).find(|resident| resident.id == container);
-    let container = resident.map(|resident| resident.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(container);
+    let resident = |namespace: &Namespace| namespace.containers.iter().find(|resident| resident.id == container).cloned();
+    let is_home = |namespace: &&Namespace| namespace.is_home_of(pod) || Some(namespace.place.id) == helper.netns;
+    let home = namespaces().find(is_home).or_else(|| namespaces().find(|namespace| resident(namespace).is_some()));
+    let resident = namespaces().find_map(resident);
+    let container = resident.as_ref().map(|resident| resident.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(container);
     let pod = pod.cloned().unwrap_or_default();
     let target = Target {
         namespace: pod.namespace,

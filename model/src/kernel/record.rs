@@ -60,47 +60,54 @@ impl Open {
     /// The fault is still there; what is new about it changes the run.
     pub(super) fn see(&mut self, fault: &Fault, sweep: &Sweep, changes: &mut Changes) {
         self.last_seen = self.last_seen.max(sweep.began);
-        let before = (self.run.clone(), self.stale, self.home.clone());
-        self.stale = false;
-        if !fault.home.is_empty() {
-            self.home.clone_from(&fault.home);
-        }
-        self.learn(fault);
+        let was_stale = std::mem::replace(&mut self.stale, false);
+        let is_housed = learn(&mut self.home, &fault.home);
+        let mut is_news = self.learn(fault);
         if self.run.parameters != fault.parameters {
             let old = std::mem::replace(&mut self.run.parameters, fault.parameters.clone());
             changes.events.push(changed(&self.run, &old, sweep.at));
+            is_news = true;
         }
-        if self.run != before.0 {
+        if is_news {
             changes.runs.push(self.run.clone());
         }
-        if (&self.run, self.stale, &self.home) != (&before.0, before.1, &before.2) {
+        if is_news || is_housed || was_stale {
             changes.kept.push((self.run.id.clone(), Some(self.clone())));
         }
     }
 
-    /// Names may come later than the fault; one that is known is not forgotten.
-    fn learn(&mut self, fault: &Fault) {
-        self.run.action.clone_from(&fault.action);
-        if let Some(tool) = fault.looks_like {
-            self.run.labels.insert(LOOKS_LIKE.to_owned(), tool.as_str().to_owned());
+    /// Names may come later than the fault; one that is known is not forgotten. Whether there was one.
+    fn learn(&mut self, fault: &Fault) -> bool {
+        let run = &mut self.run;
+        let mut news = learn(&mut run.action, &fault.action) | learn(&mut run.name, &fault.target.netns);
+        if let Some(tool) = fault.looks_like
+            && run.labels.get(LOOKS_LIKE).is_none_or(|known| known != tool.as_str())
+        {
+            run.labels.insert(LOOKS_LIKE.to_owned(), tool.as_str().to_owned());
+            news = true;
         }
-        let learn = |old: &mut String, new: &String| {
-            if !new.is_empty() {
-                old.clone_from(new);
-            }
-        };
-        learn(&mut self.run.name, &fault.target.netns);
-        if let Some(target) = self.run.targets.first_mut() {
-            let Target { namespace, pod, container, netns, node, workload, workload_kind, .. } = &fault.target;
-            learn(&mut target.namespace, namespace);
-            learn(&mut target.pod, pod);
-            learn(&mut target.container, container);
-            learn(&mut target.netns, netns);
-            learn(&mut target.node, node);
-            learn(&mut target.workload, workload);
-            learn(&mut target.workload_kind, workload_kind);
-        }
+        let Some(target) = run.targets.first_mut() else { return news };
+        let Target { namespace, pod, container, netns, node, workload, workload_kind, .. } = &fault.target;
+        let names = [
+            (&mut target.namespace, namespace),
+            (&mut target.pod, pod),
+            (&mut target.container, container),
+            (&mut target.netns, netns),
+            (&mut target.node, node),
+            (&mut target.workload, workload),
+            (&mut target.workload_kind, workload_kind),
+        ];
+        names.into_iter().fold(news, |news, (old, new)| learn(old, new) || news)
     }
+}
+
+/// Takes over a text, unless it is empty. Whether it is another one.
+fn learn(old: &mut String, new: &str) -> bool {
+    let is_other = !new.is_empty() && old != new;
+    if is_other {
+        new.clone_into(old);
+    }
+    is_other
 }
 
 impl Changes {
@@ -123,7 +130,7 @@ impl Changes {
         run.ended_at = Run::note(&mut run.precision, "ended_at", Some(Moment::seen(at)));
         run.ended_after = Run::note(&mut run.precision, "ended_after", Some(Moment::seen(last_seen.clamp(run.started_at, at))));
         let (reason, message) = match end {
-            End::Removed => ("Recovered", "not there any more: "),
+            End::Removed => ("Recovered", ""),
             End::NamespaceGone => ("NamespaceGone", "gone with its network namespace: "),
             End::Lost => ("Lost", "ended while Chaoscope did not look: "),
         };
