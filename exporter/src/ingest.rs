@@ -7,7 +7,7 @@ pub mod intake;
 
 use crate::cluster::index::{Changes, Index, Listed};
 use crate::cluster::now::{Now, WatchNow};
-use crate::cluster::slots::{Families, Slots};
+use crate::cluster::slots::{Child, Offspring, Slots};
 use crate::journal::{Batch, Journal};
 use chaoscope_model::event::Event;
 use chaoscope_model::observation::Observation;
@@ -85,6 +85,11 @@ impl Ingest {
         let ingest = Self { shared: Arc::new(shared) };
         tokio::spawn(store(Arc::downgrade(&ingest.shared)));
         ingest
+    }
+
+    /// The time zone schedules are meant in, as it became known.
+    pub fn set_zone(&self, zone: TimeZone) {
+        self.state().slots.set_zone(zone);
     }
 
     /// From now on, how watches do is known by this.
@@ -207,12 +212,12 @@ impl State {
     }
 
     /// Judges slots; what children there are is looked up only when a slot asks.
-    fn judge(&mut self, at: Timestamp, judge: impl FnOnce(&mut Slots, &dyn Fn(&Schedule) -> Option<Vec<crate::cluster::slots::Child>>)) {
+    fn judge(&mut self, at: Timestamp, judge: impl FnOnce(&mut Slots, &dyn Fn(&Schedule) -> Option<Vec<Child>>)) {
         let (index, watches) = (&self.index, &self.watches);
         let known = std::cell::OnceCell::new();
         let children = |schedule: &Schedule| {
             let (now, watches) = known.get_or_init(|| (index.now(at), watches()));
-            Families::new(&now.experiments, &now.workflows, watches).of(schedule)
+            Offspring::new(&now.experiments, &now.workflows, watches).of(schedule)
         };
         judge(&mut self.slots, &children);
     }

@@ -7,8 +7,6 @@ use chaoscope::serve::{check, snapshot};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;

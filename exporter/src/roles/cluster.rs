@@ -3,19 +3,23 @@
 use super::runs::{Clocked, Runs};
 use super::{Door, Failure, later, usage};
 use crate::cluster::api::connect;
+use crate::cluster::components::Components;
 use crate::cluster::discover;
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::cluster::pods::Pods;
 use crate::cluster::watch::{self, Watches};
-use crate::config::Cluster;
+use crate::config::{Cluster, Find};
 use crate::ingest::intake::Intake;
 use crate::ingest::{Clock, Ingest};
+use crate::peers::find::{Component, Finder};
+use crate::peers::{self, Asking, Peers};
 use crate::scrape::{Detail, Sources};
 use crate::serve::doctor::Group;
 use crate::source::Error;
 use crate::tools::chaos_mesh::kinds::{GROUP, RESOURCES};
 use chaoscope_model::observation::TargetName;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,11 +83,17 @@ pub async fn run(flags: Cluster) -> Result<ExitCode, Failure> {
     ingest.watched_by(Arc::new(move || status.upgrade().map_or_else(Vec::new, |watched| watched.watches.status())));
     let tended = tokio::spawn(tend(Arc::clone(&watched)));
     let groups = Arc::new(Mutex::new(None));
-    let discovered = tokio::spawn(discover(client, Arc::clone(&groups)));
+    let components = Components::new(client.clone(), &flags.server.namespaces);
+    let zone = flags.meaning.time_zone.is_none().then(|| ingest.clone());
+    let discovered = tokio::spawn(discover(client, Arc::clone(&groups), components.clone(), zone));
+    let finder = (flags.peer_find == Find::Labels).then(|| Arc::new(components) as Arc<dyn Finder>);
+    let asked = finder.is_some() || !flags.peers.fixed.is_empty();
+    let peers = Peers::new(peers::Config { fixed: flags.peers.fixed.clone(), ..peers::Config::default() }, finder);
     runs.facts = Arc::new(move |facts| facts.groups.clone_from(&groups.lock().unwrap_or_else(PoisonError::into_inner)));
     runs.present = Some(Arc::clone(&watched) as Arc<dyn Clocked>);
     let sources = Sources {
         cluster: Some(watched as Arc<dyn Present>),
+        peers: asked.then_some(Asking::Now(peers)),
         detail: Detail { upstream: flags.upstream_names, ..Detail::default() },
         ..Sources::default()
     };
@@ -118,8 +128,8 @@ fn target(namespace: &str, pod: &str) -> TargetName {
     TargetName { namespace: namespace.to_owned(), pod: pod.to_owned(), container: String::new() }
 }
 
-/// Asks now and then which versions of the tools' kinds the API server has.
-async fn discover(client: kube::Client, groups: Arc<Mutex<Option<Vec<Group>>>>) {
+/// Asks now and then which versions of the tools' kinds the API server has, and in which time zone the controller lives where no flag says.
+async fn discover(client: kube::Client, groups: Arc<Mutex<Option<Vec<Group>>>>, components: Components, zone: Option<Ingest>) {
     loop {
         let found = discover::group(&client, GROUP).await.ok();
         let found = found.map(|served| {
@@ -127,6 +137,21 @@ async fn discover(client: kube::Client, groups: Arc<Mutex<Option<Vec<Group>>>>) 
             if versions.is_empty() { Vec::new() } else { vec![Group { name: GROUP.to_owned(), versions }] }
         });
         *groups.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        if let Some(ingest) = &zone
+            && let Some(zone) = controllers_zone(&components).await
+        {
+            ingest.set_zone(zone);
+        }
         tokio::time::sleep(DISCOVERY).await;
     }
+}
+
+/// What the controller's pod says; unknown where there is none, or where two of them differ.
+async fn controllers_zone(components: &Components) -> Option<TimeZone> {
+    let found = components.list().await.ok()?;
+    let mut zones: Vec<String> =
+        found.into_iter().filter(|found| found.component == Component::ControllerManager).filter_map(|found| found.time_zone).collect();
+    zones.dedup();
+    let [zone] = zones.as_slice() else { return None };
+    TimeZone::get(zone).ok()
 }
