@@ -95,7 +95,10 @@ impl IntoResponses for Problems {
             ("500", "The answer could not be made."),
             ("503", "No room, or something that must be asked cannot be; `Retry-After` says when to come again."),
         ];
-        answers.into_iter().map(answer).collect()
+        // These come from below the API, without a body.
+        let short = [("414", "The address is too long."), ("431", "The headers, or address and headers together, are too long.")];
+        let short = short.map(|(status, description)| (status.to_owned(), RefOr::T(openapi::Response::new(description))));
+        answers.into_iter().map(answer).chain(short).collect()
     }
 }
 
@@ -113,7 +116,13 @@ impl IntoParams for Paging {
             ("from", time("What ended before is left out. An hour before `to` if absent; not after `to`.")),
             ("to", time("What begins later is left out. Now if absent.")),
             ("limit", ("Most rows of a page.".to_owned(), limit.into())),
-            ("cursor", ("Where a page begins: `next` of the page before, which had the same other parameters.".to_owned(), cursor.into())),
+            (
+                "cursor",
+                (
+                    "Where a page begins: `next` of the page before, which had the same other parameters. Empty: the first.".to_owned(),
+                    cursor.into(),
+                ),
+            ),
         ];
         all.into_iter().map(|(name, (about, schema))| parameter(name, &about).schema(Some(schema)).build()).collect()
     }
