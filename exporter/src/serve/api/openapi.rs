@@ -66,17 +66,11 @@ impl Modify for Additions {
             let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Needed where --api.auth asks for one."));
             components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
         }
-        let next = |operation: &str| LinkBuilder::new().operation_id(operation).parameter("cursor", "$response.body#/next");
-        let link = |contract: &mut openapi::OpenApi, path: &str, name: &str, link: LinkBuilder| {
-            let operation = contract.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
-            if let Some(RefOr::T(response)) = operation.and_then(|operation| operation.responses.responses.get_mut("200")) {
-                response.links.insert(name.to_owned(), RefOr::T(link.build()));
-            }
-        };
-        link(contract, "/api/v1/runs", "next", next("listRuns"));
-        link(contract, "/api/v1/events", "next", next("listEvents"));
-        let run = LinkBuilder::new().operation_id("getRun").parameter("id", "$response.body#/runs/0/id");
-        link(contract, "/api/v1/runs", "run", run);
+        let operation = contract.paths.paths.get_mut("/api/v1/runs").and_then(|item| item.get.as_mut());
+        if let Some(RefOr::T(response)) = operation.and_then(|operation| operation.responses.responses.get_mut("200")) {
+            let run = LinkBuilder::new().operation_id("getRun").parameter("id", "$response.body#/runs/0/id");
+            response.links.insert("run".to_owned(), RefOr::T(run.build()));
+        }
     }
 }
 
