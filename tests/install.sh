@@ -97,6 +97,13 @@ install_schemathesis() {
   quietly "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
 }
 
+# The first time this takes minutes, and writes below the caller's own cache.
+api_server() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/kube/build.sh
+  [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
+}
+
 scratch=$(mktemp -d)
 policy=
 trap 'rm -rf "$scratch" $policy' EXIT
@@ -104,4 +111,5 @@ trap 'rm -rf "$scratch" $policy' EXIT
 debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 at_least "$node_wanted" "$(node_version)" || install_node
+api_server
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

@@ -2,6 +2,10 @@
 //!
 //! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
 
+mod api;
+
+pub use api::{Api, Auth};
+
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
 use clap::builder::FalseyValueParser;
