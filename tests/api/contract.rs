@@ -24,7 +24,7 @@ async fn schemathesis_finds_nothing() {
     let address = world.url("/api/v1/openapi.json");
     let done = tokio::task::spawn_blocking(move || {
         let prefix = std::env::var("PREFIX").unwrap_or_else(|_| "/usr/local".to_owned());
-        let beside = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/api").join(name);
+        let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/api/schemathesis.py");
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(Path::new(&prefix).join(PROGRAM));
         command.args([
@@ -38,7 +38,7 @@ async fn schemathesis_finds_nothing() {
             "--request-timeout=60",
         ]);
         command.args(["--generation-database=none", "--suppress-health-check=all", "--continue-on-failure"]);
-        process::finish(command.env("SCHEMATHESIS_HOOKS", beside("schemathesis.py")).current_dir(folder.path()))
+        process::finish(command.env("SCHEMATHESIS_HOOKS", hooks).current_dir(folder.path()))
     });
     let output = done.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

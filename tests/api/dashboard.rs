@@ -124,7 +124,8 @@ async fn the_plugins_calls_are_answered() {
     let panel = "refId=A&datasource=%7B%22type%22%3A%22chaosmeshorg-datasource%22%7D&object_id=&namespace=shop&name=&kind=NetworkChaos&limit=25\
                  &hide=false&start=2026-11-21T13%3A00%3A00.123Z&end=2026-11-21T14%3A00%3A00.456Z";
     let answer = world.get(&format!("/api/events?{panel}")).await;
-    let rows: Vec<_> = answer.as_array().unwrap().iter().map(|row| (row["name"].as_str().unwrap(), row["created_at"].as_str().unwrap())).collect();
+    let rows: Vec<_> =
+        answer.as_array().unwrap().iter().map(|row| (row["name"].as_str().unwrap(), row["created_at"].as_str().unwrap())).collect();
     let at = |seconds| ago(seconds).to_string();
     assert_eq!(rows, [("cut", at(290).as_str()), ("gone", &at(580)), ("gone", &at(600))], "newest first, of what is gone as well");
     for (query, expected) in [
@@ -142,7 +143,9 @@ async fn the_plugins_calls_are_answered() {
         assert_eq!(world.get(&format!("/api/events?{query}")).await.as_array().unwrap().len(), expected, "{query}");
     }
     assert_eq!(world.get("/api/common/chaos-available-namespaces").await, serde_json::json!(["shop"]));
-    for (list, expected) in [("experiments", &["child", "cut"][..]), ("schedules", &["every-ten"]), ("workflows", &["drill"]), ("archives", &["gone"])] {
+    for (list, expected) in
+        [("experiments", &["child", "cut"][..]), ("schedules", &["every-ten"]), ("workflows", &["drill"]), ("archives", &["gone"])]
+    {
         let answer = world.get(&format!("/api/{list}?namespace=shop")).await;
         let names: Vec<_> = answer.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
         assert_eq!(names, expected, "{list}");
@@ -156,7 +159,10 @@ async fn single_objects_tell_what_is_known_of_them() {
     let one = world.get("/api/experiments/uid-cut").await;
     let spec = serde_json::json!({"action": "delay", "delay": {"latency": "100ms"}, "duration": "1m"});
     assert_eq!((&one["status"], &one["kube_object"]["spec"]), (&"running".into(), &spec));
-    assert_eq!(world.get("/api/experiments/state").await, serde_json::json!({"injecting": 1, "running": 1, "finished": 0, "paused": 0, "deleting": 0}));
+    assert_eq!(
+        world.get("/api/experiments/state").await,
+        serde_json::json!({"injecting": 1, "running": 1, "finished": 0, "paused": 0, "deleting": 0})
+    );
     assert_eq!(world.get("/api/schedules/uid-every-ten").await["experiment_uids"], serde_json::json!(["uid-child"]));
     let nodes = world.get("/api/workflows/uid-drill").await["topology"]["nodes"].clone();
     assert_eq!(nodes[0]["serial"], serde_json::json!([{"name": "cut-1", "template": "cut"}, {"name": "both-1", "template": "both"}]));
