@@ -12,7 +12,12 @@
 
 #[path = "journal/build.rs"]
 mod build;
+#[path = "journal/faults.rs"]
+mod faults;
 #[path = "journal/found.rs"]
 mod found;
+#[allow(dead_code, reason = "this program takes its share of it")]
+#[path = "kit/process.rs"]
+mod process;
 #[path = "journal/stored.rs"]
 mod stored;

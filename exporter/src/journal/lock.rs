@@ -48,7 +48,9 @@ impl Folder {
         };
         let failed = |cause| Error::Folder { path: path.to_owned(), cause };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let kind = rustix::fs::statfs(path).map_err(|cause| failed(cause.into()))?.f_type as u32;
+        let kind = rustix::fs::statfs(path).map_err(|cause| failed(cause.into()))?.f_type;
+        // The magic numbers have 32 bits, whatever the word's width and sign.
+        let kind = (kind & 0xFFFF_FFFF).unsigned_abs() as u32;
         if let Some(name) = remote(kind) {
             return Err(Error::Remote { path: path.to_owned(), name });
         }

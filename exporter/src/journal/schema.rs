@@ -25,7 +25,6 @@ CREATE INDEX run_closed ON run(closed_at) WHERE closed_at IS NOT NULL;
 CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces BLOB, at INTEGER NOT NULL,
   run TEXT, body TEXT NOT NULL) STRICT;
 CREATE INDEX event_replaces ON event(replaces) WHERE replaces IS NOT NULL;
-CREATE INDEX event_run ON event(run) WHERE run IS NOT NULL;
 CREATE TABLE term(term INTEGER NOT NULL, span INTEGER NOT NULL, at INTEGER NOT NULL, row INTEGER NOT NULL,
   PRIMARY KEY(term, span, at, row)) STRICT, WITHOUT ROWID;
 CREATE TABLE state(key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -33,23 +32,31 @@ CREATE TABLE counter(family TEXT NOT NULL, labels TEXT NOT NULL, value TEXT NOT 
 INSERT INTO meta VALUES ('journal', lower(hex(randomblob(8)))), ('floor', 0), ('horizon', NULL);
 "];
 
-/// The version this program writes.
-pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+/// The version this program writes: how many scripts there are.
+pub(super) const VERSION: i32 = 1;
+const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
 /// What a connection may keep of the file in memory, in KiB.
 const CACHE_KIB: i32 = 8 * 1024;
 
-/// The one connection that writes. `durable`: a commit is on the disk when it returns.
-pub(super) fn writer(path: &Path, durable: bool) -> Result<Connection> {
+/// The one connection that writes; nothing is written yet.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     common(&connection)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    Ok(connection)
+}
+
+/// Makes a writer ready to write. `durable`: a commit is on the disk when it returns.
+pub(super) fn prepare(connection: &mut Connection, durable: bool) -> Result<()> {
+    if version(connection)? == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    Ok(connection)
+    migrate(connection)
 }
 
 /// A connection that only reads.
@@ -79,13 +86,13 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 }
 
 /// Brings the schema up to [`VERSION`].
-pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+fn migrate(connection: &mut Connection) -> Result<()> {
     let from = usize::try_from(version(connection)?).unwrap_or(0);
-    for (index, script) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", index as i32 + 1)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())
