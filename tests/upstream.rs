@@ -12,7 +12,7 @@ use chaoscope::exposition::{self, Distribution, Format};
 use chaoscope::node::modules::Modules;
 use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::identify;
-use chaoscope::node::sweep::{Fate, Observed, Sweep};
+use chaoscope::node::sweep::{Complete, Fate, Observed, Sweep};
 use chaoscope::node::visit::Plan;
 use chaoscope::node::visits::{Place, visit_all};
 use chaoscope::scrape::{Detail, Seen, Upstream, World, page};
@@ -98,6 +98,7 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         namespaces: vec![observed],
         helpers: vec![],
         mounts: vec![],
+        complete: Complete::default(),
         unreadable: 0,
         limitations: vec![],
         durations: Distribution::default(),

@@ -13,7 +13,7 @@ use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
-use crate::peers::{Daemon, PeerReading, Peers};
+use crate::peers::{self, Asking, PeerReading};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -121,14 +121,12 @@ pub struct Sources {
     pub cluster: Option<Arc<dyn Present>>,
     /// What happened.
     pub journal: Option<Journal>,
-    /// Components of Chaos Mesh that are asked for their own metrics.
-    pub peers: Option<Peers>,
-    /// This node's chaos-daemon, where switched on.
-    pub daemon: Option<Daemon>,
+    /// The components of Chaos Mesh.
+    pub peers: Option<Asking>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
-    pub told: Told,
+    pub told: Arc<Told>,
 }
 
 /// Asks every source at once and waits for all of them, or for `until`.
@@ -136,9 +134,8 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     let mut outcomes = BTreeMap::new();
     let sweep = ask(sources.sweeper.as_deref(), sources.sweep_max_age, until);
     let host = ask(sources.host.as_ref(), Duration::ZERO, until);
-    let peers = ask(sources.peers.as_ref(), Duration::ZERO, until);
-    let daemon = ask(sources.daemon.as_ref(), Duration::ZERO, until);
-    let (sweep, host, peers, daemon) = tokio::join!(sweep, host, peers, daemon);
+    let peers = ask(sources.peers.as_ref(), peers::MAX_AGE, until);
+    let (sweep, host, peers) = tokio::join!(sweep, host, peers);
     let sweep = sweep.map(|answer| noted(&mut outcomes, "sweep", answer));
     if let Some(Ok(sweep)) = &sweep {
         sources.told.tell(&sweep.limitations);
@@ -146,7 +143,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     }
     let sweep = sweep.map(|sweep| sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep }));
     let host = host.map(|answer| noted(&mut outcomes, "host", answer));
-    let peers = peers.or(daemon).map(|answer| noted(&mut outcomes, "peers", answer));
+    let peers = peers.map(|answer| noted(&mut outcomes, "peers", answer));
     // From memory, last: what waits for nothing is the youngest.
     let cluster = sources.cluster.as_ref().map(|present| {
         let start = Instant::now();

@@ -118,8 +118,9 @@ fn events_older_than_the_process_tell_a_whole_run() {
         recording::indexed(recording::observations("partition-both").into_iter().filter(|o| matches!(o, Observation::Notice(_))));
     let listed =
         |kind: &str, seen| chaoscope::cluster::index::Listed { kind: kind.into(), namespace: String::new(), uids: [].into(), seen };
-    index.listed(listed("Event", at("14:00:00")));
-    let changes = index.listed(listed("NetworkChaos", at("14:00:00")));
+    index.events_listed();
+    index.listed(listed("NetworkChaos", at("14:00:00")));
+    let changes = index.tick(at("14:00:03"));
     let run = changes.runs.first().unwrap();
     assert_eq!(run.outcome, Some(run::Outcome::Recovered));
     assert_eq!(run.id, Run::id_of("", &run.uid, 1));
@@ -136,8 +137,10 @@ fn an_end_that_nobody_saw_is_lost_and_says_between_what() {
         uids: [].into(),
         seen: at("15:00:00"),
     };
-    assert!(index.listed(uids("NetworkChaos")).runs.is_empty(), "the Events may still tell how it ended");
-    let changes = index.listed(uids("Event"));
+    index.events_listed();
+    index.listed(uids("NetworkChaos"));
+    assert!(index.tick(at("15:00:01")).runs.is_empty(), "Events may still tell how it ended");
+    let changes = index.tick(at("15:00:03"));
     let run = changes.runs.first().unwrap();
     assert_eq!((run.outcome, run.ended_at), (Some(run::Outcome::Lost), Some(at("15:00:00"))));
     assert!(run.ended_after.unwrap() < at("13:56:51"));

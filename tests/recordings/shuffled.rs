@@ -106,8 +106,8 @@ fn without_kubernetes_events_the_runs_are_the_same_only_less_exact() {
         let (told, less) = (told(&observations, &[]), told(&silent, &[]));
         assert_eq!(essence(&told), essence(&less), "{name}");
         for (exact, rough) in told.runs.values().zip(less.runs.values()) {
-            // The object is made up to a second before the controller, on a slow machine, says that it starts.
-            assert!(exact.started_at.duration_since(rough.started_at).abs() <= jiff::SignedDuration::from_secs(2), "{name}");
+            // The object is made some seconds before the controller, on a slow machine, says that it starts.
+            assert!(exact.started_at.duration_since(rough.started_at).abs() <= jiff::SignedDuration::from_secs(5), "{name}");
         }
     }
 }

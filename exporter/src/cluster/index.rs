@@ -21,8 +21,10 @@ use std::sync::Arc;
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
 /// An experiment of which only Events are known is gone if its kind's list does not show it after so long.
 const UNSEEN: SignedDuration = SignedDuration::from_mins(1);
-/// How long a list waits for the Events that tell how what it lacks has ended.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+/// How long a list waits for the Events that tell how what it lacks has ended, when Events come …
+const SHORT: SignedDuration = SignedDuration::from_secs(3);
+/// … and when it is not known that they do.
+const LONG: SignedDuration = SignedDuration::from_secs(30);
 /// Pods remembered.
 const MOST_PODS: usize = 100_000;
 /// What the keys of its states begin with.
@@ -50,8 +52,10 @@ pub struct Index {
     plans: Plans,
     /// Kinds and namespaces of which a complete list was seen.
     listed: HashSet<(String, String)>,
-    /// Complete lists that wait for the list of Events.
+    /// Complete lists that wait for Events.
     waiting: Vec<Listed>,
+    /// Whether Events come: they were listed once.
+    events: bool,
 }
 
 /// A complete list of one kind in one namespace (empty: in all).
@@ -126,18 +130,21 @@ impl Index {
         }
     }
 
-    /// Takes in a complete list: what is not in it is gone. Experiments wait for the list of Events, which may tell how they ended.
-    pub fn listed(&mut self, listed: Listed) -> Changes {
+    /// Takes in a complete list: what is not in it is gone. Experiments wait a moment for Events, which may tell how they ended.
+    pub fn listed(&mut self, listed: Listed) {
         self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
         self.plans.retain(&listed);
-        let events = listed.kind == "Event";
         self.waiting.push(listed);
-        if events || self.listed.iter().any(|(kind, _)| kind == "Event") { self.settle(None) } else { Changes::default() }
+    }
+
+    /// Events were listed: from now on they tell how things end.
+    pub fn events_listed(&mut self) {
+        self.events = true;
     }
 
     /// What follows from the time alone. To be called every few seconds.
     pub fn tick(&mut self, now: Timestamp) -> Changes {
-        let mut changes = self.settle(Some(now));
+        let mut changes = self.settle(now);
         let lost: Vec<Gone> = self.experiments.values().filter_map(|entry| self.unseen(&entry.history, now)).collect();
         for gone in lost {
             changes.merge(self.depart(&gone));
@@ -231,13 +238,13 @@ impl Index {
         Changes { runs, events, states: vec![(format!("{STATE}{uid}"), state)] }
     }
 
-    /// Applies the lists that wait: all of them once the Events are listed, those that waited long otherwise.
-    fn settle(&mut self, now: Option<Timestamp>) -> Changes {
+    /// Applies the lists that waited long enough.
+    fn settle(&mut self, now: Timestamp) -> Changes {
         let mut changes = Changes::default();
-        let due = |listed: &Listed| now.is_none_or(|now| now.duration_since(listed.seen) > PATIENCE);
-        let (due, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(due);
+        let patience = if self.events { SHORT } else { LONG };
+        let due = |listed: &Listed| now.duration_since(listed.seen) >= patience;
+        let (due, waiting): (Vec<Listed>, _) = std::mem::take(&mut self.waiting).into_iter().partition(due);
         self.waiting = waiting;
-        let due: Vec<Listed> = due;
         for listed in due {
             let lacks = |about: &Reference| {
                 about.kind == listed.kind

@@ -68,6 +68,11 @@ impl Slots {
         Self { zone, schedules: BTreeMap::new(), stored: states.iter().filter_map(read).collect(), changed: BTreeMap::new() }
     }
 
+    /// The controller's time zone, as it became known. Slots judged so far stay judged.
+    pub fn set_zone(&mut self, zone: TimeZone) {
+        self.zone = Some(zone);
+    }
+
     /// Takes in a schedule as it is from `at` on; until then it was as seen before.
     pub fn see(&mut self, schedule: &Arc<Schedule>, at: Timestamp, children: Children<'_>) {
         let uid = &schedule.about.uid;

@@ -3,10 +3,10 @@
 //!
 //! Which families, and under which names, is decided in `peers/`.
 
-use crate::exposition::{self, Exposition, Labels, Named, Sample};
+use crate::exposition::{Exposition, Labels, Named, Sample};
 use crate::peers::PeerReading;
 use crate::peers::ask::{Failure, REASONS};
-use crate::peers::parse::{Series, Value};
+use crate::peers::parse::{Series, Value, whole};
 use crate::peers::wanted::{WANTED, Wanted};
 use crate::scrape::{Family, World};
 use std::fmt;
@@ -72,17 +72,10 @@ fn samples<'a>(wanted: &Wanted, reading: &'a PeerReading) -> impl Iterator<Item 
         let own = labels.iter().map(|(name, value)| (name.as_str(), value.as_str().into()));
         let labels = [("peer", reading.peer.name.as_str().into())].into_iter().chain(own).collect();
         let sample = match value {
-            Value::Number(value) => Sample::Value(number(*value)),
+            // Whole numbers as such, as the peer itself writes them.
+            Value::Number(value) => Sample::Value(whole(*value).map_or((*value).into(), Into::into)),
             Value::Histogram(distribution) => Sample::Histogram(distribution),
         };
         (labels, sample)
     })
-}
-
-/// Whole numbers as such, as the peer itself writes them.
-fn number(value: f64) -> exposition::Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    #[expect(clippy::cast_sign_loss, reason = "it was just looked at")]
-    let whole = ((0.0..=EXACT).contains(&value) && value.fract() == 0.0).then_some(value as u64);
-    whole.map_or(exposition::Value::Float(value), exposition::Value::Int)
 }

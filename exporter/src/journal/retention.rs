@@ -79,11 +79,14 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
         return Ok(false);
     }
     let mut of_runs = Vec::new();
-    let mut statement = transaction.prepare_cached("SELECT event.pk FROM run JOIN event ON event.run = run.id WHERE run.pk = ?1")?;
-    for pk in &runs {
-        of_runs.extend(statement.query_map([pk], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?);
+    let sql = "SELECT event.pk FROM term CROSS JOIN event ON event.pk = term.row WHERE term = ?1 AND span = ?2 AND event.run = ?3";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for (_, id) in &runs {
+        let rows = statement.query_map((term::of_its_run(id), all_events().1, id), |row| row.get::<_, i64>(0))?;
+        of_runs.extend(rows.collect::<Result<Vec<_>, _>>()?);
     }
     drop(statement);
+    let runs: Vec<_> = runs.into_iter().map(|(pk, _)| pk).collect();
     let last = events.iter().map(|(_, at)| *at).chain(newest).max();
     let events: Vec<_> = events.into_iter().map(|(pk, _)| pk).chain(of_runs).collect();
     let (gone_events, seq_events) = forget(&transaction, Kind::Event, &events)?;
@@ -100,14 +103,14 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
     Ok(true)
 }
 
-/// The oldest ended runs, and when the last of them ended.
-fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<i64>, Option<i64>), Error> {
-    let sql = "SELECT pk, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
+/// The oldest ended runs, each row with its id, and when the last of them ended.
+fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<(i64, String)>, Option<i64>), Error> {
+    let sql = "SELECT pk, id, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map((until, step), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map((until, step), |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let newest = rows.last().map(|(_, closed)| *closed);
-    Ok((rows.into_iter().map(|(pk, _)| pk).collect(), newest))
+    Ok((rows.into_iter().map(|(run, _)| run).collect(), newest))
 }
 
 /// The oldest events that belong to no run, or to one that is not there.

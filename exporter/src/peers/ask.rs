@@ -136,7 +136,7 @@ impl Answer {
 fn chain(error: &(dyn Error + 'static)) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        text.extend([": ", &error.to_string()]);
         cause = error.source();
     }
     text

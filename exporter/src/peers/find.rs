@@ -3,10 +3,13 @@
 //! Apart from asking, because who knows the components (the API server) is elsewhere and only has to implement [`Finder`].
 
 use hyper::Uri;
+use hyper::http::uri::PathAndQuery;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A part of Chaos Mesh that has metrics, by its label `app.kubernetes.io/component`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +100,7 @@ pub(super) fn url(text: &str) -> Result<Uri, Wrong> {
     let wrong = || Wrong::Url(text.to_owned());
     let url: Uri = text.parse().map_err(|_| wrong())?;
     let plain = url.scheme_str() == Some("http") && url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    match url.path_and_query().map(|path| path.as_str()) {
+    match url.path_and_query().map(PathAndQuery::as_str) {
         _ if !plain => Err(wrong()),
         None | Some("/") => format!("{}/metrics", text.trim_end_matches('/')).parse().map_err(|_| wrong()),
         Some(_) => Ok(url),
@@ -117,6 +120,38 @@ pub trait Finder: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot find the components of Chaos Mesh: {0}")]
 pub struct Lost(pub String);
+
+/// What a finder found, for a while: asking the API server costs it a look at every pod there is.
+pub(super) struct Known {
+    finder: Arc<dyn Finder>,
+    last: Mutex<Option<(Instant, Vec<Peer>)>>,
+}
+
+/// How long what was found holds.
+const HOLDS: Duration = Duration::from_mins(1);
+
+impl Known {
+    pub(super) fn new(finder: Arc<dyn Finder>) -> Self {
+        Self { finder, last: Mutex::default() }
+    }
+
+    /// What was found less than a minute ago, or is found now. Stops at `until`.
+    pub(super) async fn find(&self, until: Instant) -> Result<Vec<Peer>, Lost> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, peers)) = last.filter(|(at, _)| at.elapsed() < HOLDS) {
+            return Ok(peers);
+        }
+        let found = tokio::time::timeout_at(until.into(), self.finder.find()).await;
+        let peers = found.unwrap_or_else(|_| Err(Lost("no answer in time".to_owned())))?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), peers.clone()));
+        Ok(peers)
+    }
+
+    /// Somebody did not answer: it may be gone, and another one be there in its stead.
+    pub(super) fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// Each address once, and no name twice: where two would have one, their namespaces tell them apart, or else their addresses.
 pub(super) fn unique(peers: Vec<Peer>) -> Vec<Peer> {

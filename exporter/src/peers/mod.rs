@@ -18,7 +18,7 @@ pub use timer::Daemon;
 
 use crate::source::{Error, Shared, Source, timed};
 use ask::{Failure, ask};
-use find::{Finder, Peer};
+use find::{Finder, Known, Peer};
 use futures_util::future::join_all;
 use parse::Page;
 use std::sync::Arc;
@@ -49,6 +49,25 @@ impl Default for Config {
     }
 }
 
+/// How the peers of a process are asked.
+pub enum Asking {
+    /// When a scrape wants them.
+    Now(Peers),
+    /// By a clock of its own.
+    ByClock(Daemon),
+}
+
+impl Source for Asking {
+    type Reading = Vec<PeerReading>;
+
+    async fn read(&self, max_age: Duration, until: Instant) -> Result<Arc<Vec<PeerReading>>, Error> {
+        match self {
+            Self::Now(peers) => peers.read(max_age, until).await,
+            Self::ByClock(daemon) => daemon.read(max_age, until).await,
+        }
+    }
+}
+
 /// What one peer answered.
 #[derive(Clone, Debug)]
 pub struct PeerReading {
@@ -65,7 +84,7 @@ pub struct PeerReading {
 /// Asks every peer when somebody wants to know; each fails alone.
 pub struct Peers {
     config: Config,
-    finder: Option<Arc<dyn Finder>>,
+    known: Option<Arc<Known>>,
     told: Arc<Told>,
     shared: Arc<Shared<Vec<PeerReading>>>,
 }
@@ -73,7 +92,8 @@ pub struct Peers {
 impl Peers {
     /// Those of `config`, and those `finder` finds.
     pub fn new(config: Config, finder: Option<Arc<dyn Finder>>) -> Self {
-        Self { config, finder, told: Arc::default(), shared: Arc::default() }
+        let known = finder.map(|finder| Arc::new(Known::new(finder)));
+        Self { config, known, told: Arc::default(), shared: Arc::default() }
     }
 }
 
@@ -82,22 +102,23 @@ impl Source for Peers {
 
     /// An error only where nobody could be found and no address was given; whoever does not answer is a reading that says why.
     async fn read(&self, max_age: Duration, until: Instant) -> Result<Arc<Vec<PeerReading>>, Error> {
-        let (config, finder, told) = (self.config.clone(), self.finder.clone(), Arc::clone(&self.told));
+        let (config, known, told) = (self.config.clone(), self.known.clone(), Arc::clone(&self.told));
         let left = until.saturating_duration_since(Instant::now());
         let stop = until.checked_sub(HAND_OVER.min(left / 4)).unwrap_or(until);
-        self.shared.get(max_age, until, || run(config, finder, told, stop)).await
+        self.shared.get(max_age, until, || run(config, known, told, stop)).await
     }
 }
 
-async fn run(config: Config, finder: Option<Arc<dyn Finder>>, told: Arc<Told>, until: Instant) -> Result<Vec<PeerReading>, Error> {
+async fn run(config: Config, known: Option<Arc<Known>>, told: Arc<Told>, until: Instant) -> Result<Vec<PeerReading>, Error> {
     let mut peers = config.fixed;
-    if let Some(finder) = finder {
-        let found = tokio::time::timeout_at(until.into(), finder.find()).await;
-        let found = found.map_err(|_| Error::Deadline).and_then(|found| found.map_err(|lost| Error::Failed(lost.to_string().into())));
+    if let Some(known) = &known {
+        // An API server that hangs must leave time for those whose addresses were given.
+        let now = Instant::now();
+        let found = known.find(now + until.saturating_duration_since(now) / 2).await;
         told.found(found.as_ref().err());
         match found {
             Ok(found) => peers.extend(found),
-            Err(error) if peers.is_empty() => return Err(error),
+            Err(lost) if peers.is_empty() => return Err(Error::Failed(lost.to_string().into())),
             Err(_) => {}
         }
     }
@@ -106,6 +127,11 @@ async fn run(config: Config, finder: Option<Arc<dyn Finder>>, told: Arc<Told>, u
     peers.truncate(MAX_PEERS);
     let readings = join_all(peers.into_iter().map(|peer| read(peer, until.min(Instant::now() + config.patience)))).await;
     told.answers(&readings);
+    if readings.iter().any(|reading| reading.page.is_err())
+        && let Some(known) = &known
+    {
+        known.forget();
+    }
     Ok(readings)
 }
 

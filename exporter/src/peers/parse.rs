@@ -135,7 +135,7 @@ enum Parts {
 #[derive(Default)]
 struct Buckets {
     /// Upper bound, observations up to it.
-    buckets: Vec<(f64, u64)>,
+    cumulative: Vec<(f64, u64)>,
     sum: Option<f64>,
     count: Option<u64>,
 }
@@ -216,7 +216,7 @@ impl Buckets {
     /// None: this makes no sense in a histogram.
     fn add(&mut self, part: Part, bound: Option<f64>, value: f64) -> Option<()> {
         match part {
-            Part::Bucket if self.buckets.len() < MAX_BUCKETS => self.buckets.push((bound?, whole(value)?)),
+            Part::Bucket if self.cumulative.len() < MAX_BUCKETS => self.cumulative.push((bound?, whole(value)?)),
             Part::Sum if self.sum.is_none() => self.sum = Some(value),
             Part::Count if self.count.is_none() => self.count = Some(whole(value)?),
             _ => return None,
@@ -225,14 +225,14 @@ impl Buckets {
     }
 
     fn distribution(mut self) -> Option<Distribution> {
-        self.buckets.sort_by(|one, two| one.0.total_cmp(&two.0));
-        let distribution = Distribution::cumulative(&self.buckets, self.sum?).ok()?;
+        self.cumulative.sort_by(|one, two| one.0.total_cmp(&two.0));
+        let distribution = Distribution::cumulative(&self.cumulative, self.sum?).ok()?;
         (distribution.count() == self.count?).then_some(distribution)
     }
 }
 
-/// A count: whole, and small enough to be exact.
-fn whole(value: f64) -> Option<u64> {
+/// A count: whole, not below 0, and small enough to be exact.
+pub fn whole(value: f64) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     #[expect(clippy::cast_sign_loss, reason = "it was just looked at")]
     let count = ((0.0..=EXACT).contains(&value) && value.fract() == 0.0).then_some(value as u64);

@@ -43,3 +43,25 @@ async fn not_more_are_asked_than_a_cluster_has() {
     let many = (1..=MAX_PEERS as u16 + 5).map(nobody).collect();
     assert_eq!(read(vec![], Ok(many)).await.unwrap().len(), MAX_PEERS);
 }
+
+/// Finds the next of its answers each time it is asked.
+struct Counting(std::sync::Mutex<Vec<Vec<Peer>>>);
+
+impl Finder for Counting {
+    fn find(&self) -> Finding<'_> {
+        let next = self.0.lock().unwrap().pop();
+        Box::pin(async move { next.ok_or_else(|| Lost("asked too often".into())) })
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_holds_until_somebody_does_not_answer() {
+    let read =
+        |peers: Arc<Peers>| async move { peers.read(Duration::ZERO, Instant::now() + Duration::from_mins(1)).await.map(|them| them.len()) };
+    let peers = Arc::new(Peers::new(Config::default(), Some(Arc::new(Counting(vec![vec![nobody(1)], vec![]].into())))));
+    assert_eq!(read(Arc::clone(&peers)).await.unwrap(), 0);
+    assert_eq!(read(Arc::clone(&peers)).await.unwrap(), 0, "nobody is gone, so nobody is looked for");
+    let peers = Arc::new(Peers::new(Config::default(), Some(Arc::new(Counting(vec![vec![], vec![nobody(1)]].into())))));
+    assert_eq!(read(Arc::clone(&peers)).await.unwrap(), 1);
+    assert_eq!(read(Arc::clone(&peers)).await.unwrap(), 0, "one did not answer, so all are looked for");
+}

@@ -1,7 +1,7 @@
 //! What of the peers' failures is in the log: each is told when it begins, when its reason changes and when it ends, not at every page.
 
 use super::PeerReading;
-use crate::source::Error;
+use super::find::Lost;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -23,11 +23,11 @@ impl Told {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| asked(key)); // pods come and go
     }
 
-    pub(super) fn found(&self, error: Option<&Error>) {
-        if self.begins("finding", error.map(|_| "finding"))
-            && let Some(error) = error
+    pub(super) fn found(&self, lost: Option<&Lost>) {
+        if self.begins("finding", lost.map(|_| "finding"))
+            && let Some(lost) = lost
         {
-            tracing::warn!("components are not found: {error}");
+            tracing::warn!("{lost}");
         }
     }
 

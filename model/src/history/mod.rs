@@ -2,11 +2,14 @@
 //!
 //! A [`History`] keeps facts that only grow (sets, maxima, the earliest time something was seen), and derives runs from them. So it does not
 //! matter in which order facts come, how often, or whether a restart lies between: the same facts give the same runs (a property test
-//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `derive` (facts → runs), `rows` (facts →
+//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `cycles` (facts → applications), `derive` (applications → runs), `rows` (facts →
 //! events). To use one more fact: keep it here, and say in `derive` what it means.
 
+mod cycles;
 mod derive;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use rows::notice_row;
@@ -17,6 +20,7 @@ use crate::observation::{Departure, Desired, Gone, Mark, News, Notice, Object, O
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use track::{Announced, Track};
 
 /// Marks kept of one experiment; more means somebody pauses it in a loop.
@@ -33,7 +37,7 @@ pub struct History {
     tool: Tool,
     cluster: String,
     /// The newest version, without the steps of its records: they are in the tracks.
-    latest: Option<Box<Object>>,
+    latest: Option<Arc<Object>>,
     /// By selector and record id.
     tracks: Vec<Track>,
     /// What was announced, by record id.
@@ -90,8 +94,8 @@ impl History {
     }
 
     /// Its newest version, without the steps of its records.
-    pub fn latest(&self) -> Option<&Object> {
-        self.latest.as_deref()
+    pub const fn latest(&self) -> Option<&Arc<Object>> {
+        self.latest.as_ref()
     }
 
     /// When anything of it was first seen.
@@ -128,7 +132,7 @@ impl History {
         self.last_seen = self.last_seen.max(Some(object.seen));
         if self.latest.as_ref().is_none_or(|latest| object.version > latest.version) {
             object.records.iter_mut().for_each(|record| record.steps = Vec::new());
-            self.latest = Some(Box::new(object));
+            self.latest = Some(Arc::new(object));
         }
         self.object_rows(&fresh)
     }

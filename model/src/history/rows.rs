@@ -3,7 +3,7 @@
 //! A success has a key made of target and number, so that a record and a Kubernetes Event of the same fact become one row. A failure that
 //! was announced has a row by the announcement's own name; it replaces the row its record made, if one was made.
 
-use super::derive::{Cycle, Line};
+use super::cycles::{Cycle, Line};
 use super::track::{Fresh, Track};
 use super::{History, SAME};
 use crate::event::{Event, Severity};

@@ -61,7 +61,7 @@ fn now(entry: &Entry, at: Timestamp) -> Option<ExperimentNow> {
         Some(run::Phase::Recovering) => Phase::Recovering,
         Some(run::Phase::Finished) => Phase::Finished,
     };
-    Some(ExperimentNow { object: Arc::new(object.clone()), run, phase, upstream_phase: upstream_phase(object, at), gone_at })
+    Some(ExperimentNow { object: Arc::clone(object), run, phase, upstream_phase: upstream_phase(object, at), gone_at })
 }
 
 /// Chaos Mesh's own word, by its own rules in its own order (`pkg/status/status.go`, `controllers/utils/controller`).
