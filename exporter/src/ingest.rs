@@ -197,8 +197,8 @@ impl State {
     }
 
     fn listed(&mut self, listed: Listed) -> Changes {
-        if listed.kind == "Schedule" && listed.namespace.is_empty() {
-            self.slots.retain(|uid| listed.uids.contains(uid));
+        if listed.kind == "Schedule" {
+            self.slots.retain(&listed.namespace, |uid| listed.uids.contains(uid));
         }
         self.index.listed(listed);
         Changes { states: self.slots.states(), ..Changes::default() }

@@ -43,7 +43,7 @@ impl Present for Held {
 
 fn main() {
     println!(
-        "| live experiments | series | page | gzip | index | encode | scrape p50 | p99 | RSS |\n|---|---|---|---|---|---|---|---|---|"
+        "| live experiments | series | page | gzip | index | encode | CPU each | scrape p50 | p99 | RSS |\n|---|---|---|---|---|---|---|---|---|---|"
     );
     measure(2_000);
     if std::env::args().any(|argument| argument == "--full") {
@@ -61,7 +61,7 @@ fn measure(experiments: usize) {
     let page = text.len();
     drop(text);
     let address = serve(held, changes);
-    let mut sizes = 0;
+    let (mut sizes, before) = (0, cpu());
     let mut times: Vec<Duration> = (0..SCRAPES + 20)
         .map(|_| {
             let start = Instant::now();
@@ -70,15 +70,17 @@ fn measure(experiments: usize) {
         })
         .skip(20)
         .collect();
+    let cpu = (cpu() - before) / (SCRAPES + 20) as f64;
     times.sort();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let [p50, p99] = [50, 99].map(|share| ms(times[times.len() * share / 100]));
     println!(
-        "| {experiments} × {TARGETS} targets | {series} | {:.1} MiB | {:.2} MiB | {:.1} ms | {:.1} ms | {p50:.1} ms | {p99:.1} ms | {:.1} MiB |",
+        "| {experiments} × {TARGETS} targets | {series} | {:.1} MiB | {:.2} MiB | {:.1} ms | {:.1} ms | {:.1} ms | {p50:.1} ms | {p99:.1} ms | {:.1} MiB |",
         page as f64 / 1048576.0,
         sizes as f64 / 1048576.0,
         ms(gathered),
         ms(encoded),
+        cpu * 1e3,
         memory(),
     );
 }
@@ -135,6 +137,11 @@ fn scrape(address: SocketAddr) -> usize {
     stream.read_to_end(&mut answer).expect("an answer");
     assert!(answer.starts_with(b"HTTP/1.0 200") && answer.len() > 1000, "{}", String::from_utf8_lossy(&answer[..answer.len().min(200)]));
     answer.len()
+}
+
+/// Seconds of processor time, client and all.
+fn cpu() -> f64 {
+    chaoscope::node::own::read().expect("/proc").cpu_seconds
 }
 
 /// MiB this process holds, client and all.

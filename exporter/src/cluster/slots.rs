@@ -112,10 +112,13 @@ impl Slots {
         }
     }
 
-    /// Forgets every schedule that a complete list does not have.
-    pub fn retain(&mut self, listed: impl Fn(&str) -> bool) {
-        let known: Vec<String> = self.schedules.keys().chain(self.stored.keys()).filter(|uid| !listed(uid)).cloned().collect();
-        for uid in known {
+    /// Forgets every schedule that a complete list of a namespace (empty: of all) does not have.
+    pub fn retain(&mut self, namespace: &str, listed: impl Fn(&str) -> bool) {
+        let seen = self.schedules.iter().filter(|(_, watched)| namespace.is_empty() || watched.schedule.about.namespace == namespace);
+        // Of those that were stored and not seen yet only a list of everything tells.
+        let stored = self.stored.keys().filter(|_| namespace.is_empty());
+        let gone: Vec<String> = seen.map(|(uid, _)| uid).chain(stored).filter(|uid| !listed(uid)).cloned().collect();
+        for uid in gone {
             self.gone(&uid);
         }
     }

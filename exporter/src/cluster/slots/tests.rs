@@ -143,6 +143,20 @@ fn what_was_stored_is_not_counted_again() {
 }
 
 #[test]
+fn what_a_list_lacks_is_forgotten_where_the_list_was_made() {
+    let mut slots = Slots::new(None, &BTreeMap::from([("slots/old".to_owned(), serde_json::to_vec(&Count::default()).unwrap())]));
+    slots.see(&Arc::new(schedule("@every 10s", None)), at(0), &none);
+    slots.states();
+    slots.retain("other", |_| false);
+    slots.retain("shop", |uid| uid == "u");
+    assert_eq!((slots.now(&[], &[], &[]).len(), slots.states()), (1, vec![]));
+    slots.retain("shop", |_| false);
+    assert_eq!((slots.now(&[], &[], &[]).len(), slots.states()), (0, vec![("slots/u".to_owned(), None)]));
+    slots.retain("", |_| false);
+    assert_eq!(slots.states(), [("slots/old".to_owned(), None)]);
+}
+
+#[test]
 fn nothing_is_judged_that_passed_before_the_first_look() {
     assert_eq!(judged(&[(100, schedule("@every 10s", None))], 114, &none), (0, 0));
     assert_eq!(judged(&[(100, schedule("@every 10s", None))], 115, &none), (1, 0));
