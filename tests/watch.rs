@@ -96,6 +96,7 @@ fn a_server_that_is_killed_and_comes_back_is_followed_again() {
     kube.create(&chaos("NetworkChaos", "lab", "before"));
     let world = World::start(&runtime, &kube.kubeconfig(), &config(&[]));
     world.until_up("networkchaos");
+    world.until_ready();
     for round in 0..2 {
         kube.kill();
         world.until_reason("networkchaos", "unreachable");
@@ -299,7 +300,6 @@ fn a_token_that_is_rotated_in_its_file_is_taken_up() {
     }
     world.until_up("networkchaos");
     world.until_mirrored(&kube, "networkchaos");
-    assert_eq!(world.status("networkchaos").restarts, 0);
 }
 
 #[test]

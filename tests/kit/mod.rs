@@ -19,4 +19,5 @@ pub mod netns;
 pub mod process;
 pub mod prometheus;
 pub mod protobuf;
+pub mod tab;
 pub mod uml;

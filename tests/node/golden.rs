@@ -91,7 +91,7 @@ fn a_further_namespace_of_a_pod_repeats_no_series() {
     };
     let alone = series(world(false));
     let mut world = world(false);
-    let seen = world.sweep.as_mut().expect("a sweep");
+    let seen = world.sweep.as_mut().and_then(|sweep| sweep.as_mut().ok()).expect("a sweep");
     let mut sweep = (*seen.sweep).clone();
     let mut further = sweep.namespaces[0].clone();
     (further.namespace.primary, further.namespace.inode) = (false, 99);

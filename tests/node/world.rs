@@ -14,7 +14,7 @@ use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::NsId;
 use chaoscope::node::own::Own;
 use chaoscope::node::processes::{Cgroup, Helper};
-use chaoscope::node::sweep::{Fate, Files, Observed, Skip, Sweep};
+use chaoscope::node::sweep::{Complete, Fate, Files, Observed, Skip, Sweep};
 use chaoscope::node::tc::options::{Netem, Options, Tbf};
 use chaoscope::node::tc::{Handle, Qdisc, Statistics, Tc};
 use chaoscope::node::visit::Reading;
@@ -42,7 +42,7 @@ pub(crate) fn world(host: bool) -> World {
     }
     World {
         detail: Detail { all_rules: false, upstream: Upstream::WithOld },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
         host: host.then(|| Ok(Arc::new(self::host()))),
         peers: Some(Ok(Arc::new(vec![daemon()]))),
         own: Some(Own {
@@ -54,6 +54,7 @@ pub(crate) fn world(host: bool) -> World {
             start_seconds: 1_700_000_000.5,
         }),
         sources,
+        ..World::default()
     }
 }
 
@@ -114,6 +115,7 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
+        complete: Complete::default(),
         unreadable: 2,
         limitations: vec![
             limitation("namespaces not known: 2 processes", true),

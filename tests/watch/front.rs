@@ -41,6 +41,28 @@ struct Inner {
     client: reqwest::Client,
     weather: watch::Sender<Weather>,
     asked: Mutex<Vec<String>>,
+    open: Mutex<Vec<String>>,
+}
+
+/// A path that is being answered, until this is dropped.
+struct Open {
+    path: String,
+    inner: Arc<Inner>,
+}
+
+impl Open {
+    fn new(path: &str, inner: &Arc<Inner>) -> Self {
+        inner.open.lock().expect("nobody panics while holding it").push(path.to_owned());
+        Self { path: path.to_owned(), inner: Arc::clone(inner) }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.inner.open.lock().expect("nobody panics while holding it");
+        let at = open.iter().position(|path| *path == self.path);
+        open.swap_remove(at.expect("it was put there"));
+    }
 }
 
 impl Front {
@@ -49,7 +71,7 @@ impl Front {
         let authority = reqwest::Certificate::from_pem(&authority).expect("a certificate");
         let client = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build().expect("a client");
         let (url, weather) = (kube.url(), watch::Sender::new(Weather::Fair));
-        let inner = Arc::new(Inner { url, client, weather, asked: Mutex::default() });
+        let inner = Arc::new(Inner { url, client, weather, asked: Mutex::default(), open: Mutex::default() });
         let app = Router::new().fallback(pass).with_state(Arc::clone(&inner));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -68,6 +90,12 @@ impl Front {
     /// Every path with its query so far, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.inner.asked.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// How many watches of this path are open.
+    pub(crate) fn open(&self, path: &str) -> usize {
+        let wanted = format!("{path}?watch=1");
+        self.inner.open.lock().expect("nobody panics while holding it").iter().filter(|path| path.contains(&wanted)).count()
     }
 
     /// How often something with all of these pieces in it was asked.
@@ -93,6 +121,7 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response<Bod
     let Ok(answer) = onward.send().await else { return refusal(502, None) };
     let status = answer.status();
     let spoil = matches!(weather, Weather::Spoiling) && status == 200;
+    let open = Open::new(&path, &inner);
     let body = match weather {
         _ if spoil && !is_watch => Body::from(spoiled_list(&answer.text().await.unwrap_or_default())),
         Weather::Impatient(time) if is_watch => {
@@ -102,6 +131,8 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response<Bod
         _ if spoil => Body::from_stream(spoiled_watch().chain(until_down(&inner, answer.bytes_stream()))),
         _ => Body::from_stream(until_down(&inner, answer.bytes_stream())),
     };
+    // Closed by either side, the body is dropped, and what it holds.
+    let body = Body::from_stream(body.into_data_stream().inspect(move |_| _ = &open));
     Response::builder().status(status).header("Content-Type", "application/json").body(body).expect("an answer")
 }
 

@@ -96,15 +96,8 @@ impl Sink for Mirror {
 
 impl PodSink for Mirror {
     async fn pod(&self, pod: PodSeen, object: Option<Value>) {
-        assert_eq!(object.is_some_and(|it| it["kind"] == "Pod"), !pod.gone || !pod.uid.is_empty() && self.was_deleted(&pod));
+        assert!(object.is_none_or(|it| it["kind"] == "Pod"));
         self.pods.lock().unwrap().push(pod);
-    }
-}
-
-impl Mirror {
-    /// Whether the test expects the last state of a gone pod with it: only where a watch said so.
-    fn was_deleted(&self, pod: &PodSeen) -> bool {
-        self.deleted.lock().unwrap().contains(&("pods".into(), pod.name.clone()))
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod api;
 pub mod components;
 pub mod discover;
+pub mod index;
 pub mod now;
 pub mod pods;
+pub mod slots;
 pub mod watch;

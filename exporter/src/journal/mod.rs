@@ -2,13 +2,34 @@
 //!
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
+//! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
+//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export, import and verification.
+
+mod error;
+mod lock;
+mod open;
+mod pending;
+mod query;
+mod recorder;
+mod retention;
+mod schema;
+mod store;
+mod tally;
+mod term;
+
+pub use error::Error;
+pub use tally::{BOUNDS, Family, Tally};
+
+use crate::exposition::Distribution;
 use chaoscope_model::event::Event;
 use chaoscope_model::query::{EventQuery, Position, RunQuery};
 use chaoscope_model::run::Run;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast, oneshot};
 
 /// Where a journal is, and how much it keeps.
 #[derive(Clone, Debug)]
@@ -59,6 +80,43 @@ pub struct Page<T> {
     pub next: Option<Position>,
 }
 
+/// How a journal is.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Bytes of the file that hold something.
+    pub bytes: u64,
+    /// Runs there are.
+    pub runs: u64,
+    /// Of them, runs that have not ended.
+    pub open_runs: u64,
+    /// Events there are.
+    pub events: u64,
+    /// The newest position.
+    pub newest: u64,
+    /// Start of the oldest run, or time of the oldest event; `None`: it is empty.
+    pub oldest: Option<Timestamp>,
+    /// Transactions stored since the start of the process.
+    pub commits: u64,
+    /// How long they took, in seconds.
+    pub commit_seconds: Distribution,
+    /// When the last one was stored.
+    pub last_commit_at: Option<Timestamp>,
+    /// Transactions that failed.
+    pub failures: u64,
+    /// Whether the last one failed.
+    pub failing: bool,
+    /// Changes that wait for the disk.
+    pub pending: u64,
+    /// Changes there was no room for while the disk failed.
+    pub dropped: u64,
+    /// Batches that cannot be stored whatever the disk does.
+    pub refused: u64,
+    /// Whether there are too many series to count by.
+    pub tally_full: bool,
+    /// Version of the file's schema.
+    pub schema: i32,
+}
+
 /// What a journal knew when it was opened.
 #[derive(Debug, Default)]
 pub struct Restored {
@@ -66,54 +124,109 @@ pub struct Restored {
     pub states: BTreeMap<String, Vec<u8>>,
 }
 
-/// The handle everybody has: cheap to clone.
+/// The handle everybody has: cheap to clone. The writer goes on until the last one is dropped, which waits for what was handed over.
 #[derive(Clone)]
 pub struct Journal {
-    inner: Arc<()>,
+    inner: Arc<Inner>,
 }
 
-#[allow(unused_variables, clippy::todo)]
+struct Inner {
+    id: String,
+    readers: query::Readers,
+    told: Arc<Told>,
+    hub: broadcast::Sender<Arc<Change>>,
+    places: Arc<Semaphore>,
+    /// Both are `Some` until this is dropped.
+    inbox: Option<mpsc::Sender<recorder::Asked>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    _folder: Arc<lock::Folder>,
+}
+
+/// What the writer tells everybody after each commit.
+struct Told(Mutex<(Arc<Tally>, Status)>);
+
+impl Told {
+    fn new(tally: Arc<Tally>, status: Status) -> Self {
+        Self(Mutex::new((tally, status)))
+    }
+
+    fn now(&self) -> MutexGuard<'_, (Arc<Tally>, Status)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Journal {
-    /// Opens or makes a journal, and starts its one writer.
+    /// Opens or makes a journal, and starts its one writer. Blocking.
     pub fn open(config: &Config) -> Result<(Self, Restored), Error> {
-        todo!()
+        open::open(config)
     }
+
     /// Hands changes to the writer; done when they are stored. Waits while the queue is full. While the disk fails, the newest state of each run is
-    /// kept and tried again; the answer is then an error, and nothing is lost but events beyond a limit.
-    pub async fn record(&self, batch: Batch) -> Result<(), Error> {
-        todo!()
+    /// kept and tried again; the answer is then [`Error::Failing`], and nothing is lost but events beyond a limit. Runs and events older than
+    /// what is kept, and not stored, are taken and left out.
+    pub async fn record(&self, mut batch: Batch) -> Result<(), Error> {
+        // What depends on the present is never stored.
+        batch.runs.iter_mut().for_each(|run| (run.stuck_since, run.overdue_since) = (None, None));
+        let place = Arc::clone(&self.inner.places).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let (done, stored) = oneshot::channel();
+        let inbox = self.inner.inbox.as_ref().ok_or(Error::Closed)?;
+        inbox.send(recorder::Asked { batch, done, place }).map_err(|_| Error::Closed)?;
+        stored.await.map_err(|_| Error::Closed)?
     }
+
     /// Runs that overlap, newest start first. `see` gives what the caller may see of a run: nothing, all or some of its targets. Blocking.
     pub fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
-        todo!()
+        self.inner.readers.runs(query, see)
     }
+
     /// One run. Blocking.
     pub fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        todo!()
+        self.inner.readers.run(id)
     }
+
     /// Events, newest first, with their runs. Blocking.
     pub fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
-        todo!()
+        self.inner.readers.events(query, see)
     }
+
     /// Every run that has not ended. Blocking.
     pub fn open_runs(&self) -> Result<Vec<Run>, Error> {
-        todo!()
+        self.inner.readers.open_runs()
     }
+
     /// What changed after a position, oldest first, runs in their latest state; `None`: that position is pruned or of the future. Blocking.
     pub fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
-        todo!()
+        self.inner.readers.since(seq, limit)
     }
+
     /// Changes from now on. A reader that lags is told so, and goes back to [`Self::since`].
-    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Arc<Change>> {
-        todo!()
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.inner.hub.subscribe()
     }
+
     /// The journal's own id, and its newest position.
     pub fn position(&self) -> (String, u64) {
-        todo!()
+        (self.inner.id.clone(), self.inner.told.now().1.newest)
+    }
+
+    /// The counters as of the last commit. Does not wait for the writer or the disk.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.inner.told.now().0)
+    }
+
+    /// How the journal is, as of the last commit. Does not wait for the writer or the disk.
+    pub fn status(&self) -> Status {
+        self.inner.told.now().1.clone()
     }
 }
 
-/// Why a journal does not do what it is asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {}
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The writer's connection is the last to be closed: it moves everything into the one file.
+        self.readers.close();
+        drop(self.inbox.take());
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the journal's writer panicked");
+        }
+    }
+}

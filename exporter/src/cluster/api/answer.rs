@@ -90,7 +90,7 @@ impl<'a> Page<'a> {
             return Err(Error::Malformed("a list without a version".to_owned()));
         }
         // Without items it is not a list; without one of them it may be.
-        Ok(Self { version: list.metadata.resource_version, token, items: list.items.unwrap_or(Vec::new()) })
+        Ok(Self { version: list.metadata.resource_version, token, items: list.items.unwrap_or_default() })
     }
 }
 

@@ -1,0 +1,226 @@
+//! What is read from the journal: answers to queries, the stream from a position, the open runs.
+//!
+//! Any number of callers, as many connections as there are cores, each read in a transaction of its own, so that one answer is of one
+//! moment. Callers block. To extend: one function here and its line in [`super::Journal`].
+
+mod numbered;
+
+use super::term::{self, Search, time};
+use super::{Change, Error, Item, Page, schema};
+use chaoscope_model::event::Event;
+use chaoscope_model::query::{EventQuery, Position, RunQuery};
+use chaoscope_model::run::Run;
+use lru::LruCache;
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction};
+use serde::de::DeserializeOwned;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Runs kept as values: about 10 MB with a few targets each. Dashboards ask for the same hours again and again.
+const KEPT: NonZeroUsize = NonZeroUsize::new(2048).expect("more than none");
+/// Most runs whose events are looked up one run after the other; beyond, events are read in order and filtered.
+const MOST_RUNS: i64 = 2000;
+
+/// The connections that read.
+pub(super) struct Readers {
+    free: Mutex<Vec<Connection>>,
+    returned: Condvar,
+    /// By position: a run that changes gets another, so a value is never stale.
+    kept: Mutex<LruCache<i64, Arc<Run>>>,
+}
+
+/// A connection while it is used.
+struct Reader<'r> {
+    pool: &'r Readers,
+    connection: Option<Connection>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let free = (0..cores.max(2)).map(|_| schema::reader(path)).collect::<Result<_, _>>()?;
+        Ok(Self { free: Mutex::new(free), returned: Condvar::new(), kept: Mutex::new(LruCache::new(KEPT)) })
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(super) fn close(&self) {
+        self.free().clear();
+    }
+
+    fn take(&self) -> Reader<'_> {
+        let mut free = self.free();
+        loop {
+            match free.pop() {
+                Some(connection) => return Reader { pool: self, connection: Some(connection) },
+                None => free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Reads as of one moment.
+    fn read<T>(&self, read: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut reader = self.take();
+        let Some(connection) = reader.connection.as_mut() else { return Err(Error::Closed) };
+        read(&connection.transaction()?)
+    }
+
+    pub(super) fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
+        self.read(|transaction| {
+            page(transaction, &term::runs(query), query.limit, |row| {
+                let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
+                Ok(run.filter(|run| query.matches(run)).and_then(|run| see(&run)))
+            })
+        })
+    }
+
+    pub(super) fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
+        self.read(|transaction| {
+            let search = term::events(query, |terms| runs_under(transaction, terms))?;
+            let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
+            page(transaction, &search, query.limit, |row| {
+                let event = bodies.query_row([row], |row| Ok(parse::<Event>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
+                let Some(event) = event else { return Ok(None) };
+                let run = self.run_of(transaction, &event)?;
+                let shown = query.matches(&event, run.as_deref()) && see(&event, run.as_deref());
+                Ok(shown.then_some(event))
+            })
+        })
+    }
+
+    fn run_of(&self, connection: &Connection, event: &Event) -> Result<Option<Arc<Run>>, Error> {
+        let id = event.run.as_ref();
+        id.map_or(Ok(None), |id| self.kept_run(connection, "SELECT seq, pk FROM run WHERE id = ?1", id))
+    }
+
+    /// A run as a value that is shared; `sql` finds its position and row.
+    fn kept_run(&self, connection: &Connection, sql: &str, by: impl ToSql) -> Result<Option<Arc<Run>>, Error> {
+        let found = connection.prepare_cached(sql)?.query_row([by], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+        let Some((seq, pk)) = found else { return Ok(None) };
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = kept().get(&seq) {
+            return Ok(Some(Arc::clone(run)));
+        }
+        let mut statement = connection.prepare_cached("SELECT body FROM run WHERE pk = ?1")?;
+        let run = statement.query_row([pk], |row| Ok(parse::<Run>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten().map(Arc::new);
+        if let Some(run) = &run {
+            kept().put(seq, Arc::clone(run));
+        }
+        Ok(run)
+    }
+
+    pub(super) fn run(&self, id: &str) -> Result<Option<Run>, Error> {
+        self.read(|transaction| {
+            let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE id = ?1", id)?;
+            Ok(run.map(|run| run.as_ref().clone()))
+        })
+    }
+
+    pub(super) fn open_runs(&self) -> Result<Vec<Run>, Error> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare_cached("SELECT body FROM run WHERE closed_at IS NULL ORDER BY pk")?;
+            let rows = statement.query_map([], |row| Ok(parse(row.get_ref(0)?.as_bytes()?)))?;
+            Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+        })
+    }
+
+    pub(super) fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
+        let (after, most) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.read(|transaction| {
+            let (floor, newest) = positions(transaction)?;
+            if after < floor || after > newest {
+                return Ok(None);
+            }
+            let sql = "SELECT * FROM (SELECT seq, 0, body FROM run WHERE seq > ?1 ORDER BY seq LIMIT ?2)
+                       UNION ALL SELECT * FROM (SELECT seq, 1, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2) ORDER BY 1 LIMIT ?2";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let mut rows = statement.query([after, most])?;
+            let mut changes = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (seq, is_event, body) = (row.get::<_, i64>(0)?, row.get(1)?, row.get_ref(2)?);
+                let body = body.as_bytes().map_err(rusqlite::Error::from)?;
+                let item = if is_event {
+                    let Some(event) = parse::<Event>(body) else { continue };
+                    let run = self.run_of(transaction, &event)?;
+                    Item::Event(Arc::new(event), run)
+                } else {
+                    let Some(run) = parse::<Run>(body) else { continue };
+                    Item::Run(Arc::new(run))
+                };
+                changes.push(Change { seq: seq.unsigned_abs(), item });
+            }
+            Ok(Some(changes))
+        })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.pool.free().extend(self.connection.take());
+        self.pool.returned.notify_one();
+    }
+}
+
+/// Ids of all runs under some terms; `None`: they are too many.
+fn runs_under(connection: &Connection, terms: &[i64]) -> Result<Option<Vec<String>>, Error> {
+    let sql = "SELECT run.id FROM json_each(?1) wanted CROSS JOIN term ON term.term = wanted.value AND term.span < ?2
+               CROSS JOIN run ON run.pk = term.row LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map((serde_json::json!(terms).to_string(), term::all_events().1, MOST_RUNS + 1), |row| row.get(0))?;
+    let runs = rows.collect::<Result<Vec<String>, _>>()?;
+    let few = i64::try_from(runs.len()).is_ok_and(|runs| runs <= MOST_RUNS);
+    Ok(few.then_some(runs))
+}
+
+/// Earliest start of a run or time of an event.
+pub(super) fn oldest(connection: &Connection) -> Result<Option<jiff::Timestamp>, Error> {
+    let (all, last) = term::all_events();
+    let mut statement = connection.prepare_cached("SELECT min(at) FROM term WHERE term = ?1 AND span = ?2")?;
+    let mut oldest: Option<i64> = None;
+    for span in 0..=last {
+        let first: Option<i64> = statement.query_row((all, span), |row| row.get(0))?;
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    Ok(oldest.map(time))
+}
+
+/// Everything at or before the first position has been pruned in part; the second is the newest.
+pub(super) fn positions(connection: &Connection) -> Result<(i64, i64), rusqlite::Error> {
+    let sql = "SELECT value, max(value, (SELECT coalesce(max(seq), 0) FROM run), (SELECT coalesce(max(seq), 0) FROM event)) FROM meta WHERE key = 'floor'";
+    connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Takes rows, newest first, until a page is full. `look` answers `None` for what does not belong there.
+fn page<T>(
+    transaction: &Transaction<'_>,
+    search: &Search,
+    limit: usize,
+    mut look: impl FnMut(i64) -> Result<Option<T>, Error>,
+) -> Result<Page<T>, Error> {
+    let mut statement = transaction.prepare_cached(&search.sql())?;
+    let mut places = statement.query(rusqlite::params_from_iter(search.parameters()))?;
+    let (mut rows, mut last, mut answered) = (Vec::new(), None, None);
+    while let Some(place) = places.next()? {
+        let place: (i64, i64) = (place.get(0)?, place.get(1)?);
+        // One row may be there under several of the terms asked for.
+        if last.replace(place) == Some(place) {
+            continue;
+        }
+        let Some(value) = look(place.1)? else { continue };
+        if rows.len() >= limit {
+            return Ok(Page { rows, next: answered.map(|(at, row)| Position { at: time(at), row }) });
+        }
+        answered = Some(place);
+        rows.push(value);
+    }
+    Ok(Page { rows, next: None })
+}
+
+/// A stored value. One that cannot be understood is left out; `chaoscope journal verify` names it.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    serde_json::from_slice(body).inspect_err(|cause| tracing::debug!(%cause, "a row of the journal cannot be understood")).ok()
+}

@@ -1,0 +1,99 @@
+//! The journal's file: its tables, how a connection to it is set up, and how an older one becomes today's.
+//!
+//! Apart from what is read and written, because a released script in [`MIGRATIONS`] never changes. To extend: append one; it runs once, in
+//! a transaction, and whoever meets a higher `user_version` than this program knows leaves the file alone. What a row is found by
+//! ([`super::term`]) is part of the schema: changing it needs a script that makes those rows anew.
+
+use rusqlite::{Connection, OpenFlags, Result};
+use std::path::Path;
+use std::time::Duration;
+
+/// "CHSC": `application_id` of the file, so that nobody else's database is taken for a journal.
+pub(super) const APPLICATION: i32 = 0x4348_5343;
+
+/// What makes an empty file version 1, version 1 version 2, ….
+///
+/// Times are unix nanoseconds, cut to what 64 bits hold (1677 to 2262). `run.closed_at` is when a run with an outcome ended: what retention
+/// goes by. `event.key` and `event.replaces` are the first 16 bytes of the text's SHA-256. `event.run` is a run's id and no reference: an
+/// event may come before its run.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+CREATE TABLE run(pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL UNIQUE, started_at INTEGER NOT NULL,
+  ended_at INTEGER, closed_at INTEGER, body TEXT NOT NULL) STRICT;
+CREATE INDEX run_open ON run(pk) WHERE closed_at IS NULL;
+CREATE INDEX run_closed ON run(closed_at) WHERE closed_at IS NOT NULL;
+CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces BLOB, at INTEGER NOT NULL,
+  run TEXT, body TEXT NOT NULL) STRICT;
+CREATE INDEX event_replaces ON event(replaces) WHERE replaces IS NOT NULL;
+CREATE TABLE term(term INTEGER NOT NULL, span INTEGER NOT NULL, at INTEGER NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY(term, span, at, row)) STRICT, WITHOUT ROWID;
+CREATE TABLE state(key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE counter(family TEXT NOT NULL, labels TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(family, labels)) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('journal', lower(hex(randomblob(8)))), ('floor', 0), ('horizon', NULL);
+"];
+
+/// The version this program writes: how many scripts there are.
+pub(super) const VERSION: i32 = 1;
+const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 64;
+/// What a connection may keep of the file in memory, in KiB.
+const CACHE_KIB: i32 = 8 * 1024;
+
+/// The one connection that writes; nothing is written yet.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    common(&connection)?;
+    Ok(connection)
+}
+
+/// Makes a writer ready to write. `durable`: a commit is on the disk when it returns.
+pub(super) fn prepare(connection: &mut Connection, durable: bool) -> Result<()> {
+    if version(connection)? == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    migrate(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    common(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn common(connection: &Connection) -> Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+/// Version of the schema; 0: the file is empty.
+pub(super) fn version(connection: &Connection) -> Result<i32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// What is wrong with the file, if anything.
+pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
+    let first: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(Some(first).filter(|first| first != "ok"))
+}
+
+/// Brings the schema up to [`VERSION`].
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let from = usize::try_from(version(connection)?).unwrap_or(0);
+    for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
