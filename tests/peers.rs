@@ -18,6 +18,8 @@ mod program;
 #[allow(dead_code, reason = "this program takes its share")]
 mod text;
 
+#[path = "peers/components.rs"]
+mod components;
 #[path = "peers/daemon.rs"]
 mod daemon;
 #[path = "peers/faults.rs"]
