@@ -12,6 +12,8 @@
 
 #[path = "contracts/licence.rs"]
 mod licence;
+#[path = "contracts/manifests.rs"]
+mod manifests;
 #[path = "contracts/metrics.rs"]
 mod metrics;
 #[path = "contracts/source.rs"]
@@ -112,6 +114,17 @@ fn one_file_changes_namespaces() {
     let mut found = where_word(EXPORTER.iter().chain(&*MODEL), &calls, false);
     found.remove("exporter/src/node/netns.rs");
     assert!(found.is_empty(), "namespaces are changed at {found:?}");
+}
+
+/// Get, list and watch by `cluster`, and `create` of the two reviews about callers; `kube` offers far more.
+#[test]
+fn one_file_creates_anything_in_an_api_server() {
+    const TYPED: [&str; 6] = ["DeleteParams", "EvictParams", "Patch", "PatchParams", "PostParams", "ReplaceParams"];
+    const RAW: [&str; 6] = ["DELETE", "PATCH", "POST", "PUT", "patch", "post"];
+    let mut found = where_word(&*EXPORTER, &TYPED, false);
+    found.remove("exporter/src/serve/access/reviews.rs");
+    found.extend(where_word(EXPORTER.iter().filter(|it| it.path.starts_with("exporter/src/cluster/")), &RAW, false));
+    assert!(found.is_empty(), "an API server may be changed at {found:?}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //!
 //! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
 
+mod api;
 mod client;
 mod recording;
 
+pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Runs, Server};
 pub use recording::{Recorded, Told};
 

@@ -14,6 +14,7 @@
 
 pub mod chromium;
 pub mod http;
+pub mod kube;
 pub mod netns;
 pub mod process;
 pub mod prometheus;

@@ -79,15 +79,18 @@ pub struct WatchNow {
     pub namespace: String,
     /// Whether a complete list was seen, and the watch is open.
     pub up: bool,
-    /// Why not: `missing` (no such kind), `forbidden`, `unreachable`, …; empty while it is up.
+    /// Why not: `starting`, `missing` (no such kind), `forbidden`, `unauthorized`, `throttled`, `expired` (being listed anew), `failing`,
+    /// `unreachable`, or `cluster_scoped` (limited to namespaces, and this kind belongs to none); empty while it is up.
     pub reason: String,
+    /// What exactly went wrong last; empty while it is up.
+    pub message: String,
     /// Objects it holds.
     pub objects: u64,
     /// Changes it saw.
     pub changes: u64,
     /// Objects that could not be decoded.
     pub undecodable: u64,
-    /// How often it had to begin anew.
+    /// How often it had to be listed anew.
     pub restarts: u64,
     /// When the last change came.
     pub last_change_at: Option<Timestamp>,

@@ -19,12 +19,9 @@ use super::Api;
 use crate::serve::access::Viewer;
 use axum::Router;
 use axum::routing::get;
-use chaoscope_model::event::{Event, Severity};
-use chaoscope_model::time::Precision;
 use chaoscope_model::{Reference, Tool};
 use failure::Failure;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Group and version of Chaos Mesh's objects.
@@ -66,28 +63,7 @@ fn second(at: Timestamp) -> String {
 
 /// Whether a caller may list objects of this kind in this namespace. May block.
 fn sees(viewer: &Viewer, about: &Reference) -> bool {
-    let event = Event {
-        key: String::new(),
-        run: None,
-        tool: Tool::ChaosMesh,
-        cluster: String::new(),
-        kind: about.kind.clone(),
-        namespace: about.namespace.clone(),
-        name: about.name.clone(),
-        uid: about.uid.clone(),
-        at: Timestamp::UNIX_EPOCH,
-        precision: Precision::Seen,
-        severity: Severity::Normal,
-        reason: String::new(),
-        message: String::new(),
-        target_namespace: String::new(),
-        target_pod: String::new(),
-        target_container: String::new(),
-        attributes: BTreeMap::new(),
-        announced: false,
-        replaces: None,
-    };
-    viewer.sees_event(&event, None)
+    viewer.sees_object(Tool::ChaosMesh, &about.kind, &about.namespace)
 }
 
 /// The query strings of these routes.

@@ -1,6 +1,8 @@
-//! Chaos Mesh: the chains, sets and qdiscs that chaos-daemon makes in a pod.
+//! Chaos Mesh: the chains, sets and qdiscs that chaos-daemon makes in a pod; [`kinds`] lists its objects.
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
+
+pub mod kinds;
 
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;
