@@ -51,7 +51,8 @@ async fn going_on_from_a_position_has_no_gap_and_no_duplicate_under_load() {
     let journal = world.journal.clone();
     let writer = async {
         for round in 0..ROUNDS {
-            let runs: Vec<Run> = (0..RUNS).map(|at| Run { parameters: map([("round", &round.to_string())]), ..open(&format!("run-{at}"), 100) }).collect();
+            let runs: Vec<Run> =
+                (0..RUNS).map(|at| Run { parameters: map([("round", &round.to_string())]), ..open(&format!("run-{at}"), 100) }).collect();
             let events = runs.iter().map(|run| event(run, &round.to_string(), 90)).collect();
             journal.record(chaoscope::journal::Batch { runs, events, ..Default::default() }).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -60,7 +61,9 @@ async fn going_on_from_a_position_has_no_gap_and_no_duplicate_under_load() {
     let reader = async {
         let (mut events, mut rounds, mut last, mut visits) = (BTreeSet::new(), BTreeMap::new(), None::<String>, 0);
         let done = |events: &BTreeSet<String>, rounds: &BTreeMap<String, i64>| {
-            events.len() == usize::try_from(RUNS * ROUNDS).unwrap() && rounds.len() == 40 && rounds.values().all(|round| *round == ROUNDS - 1)
+            events.len() == usize::try_from(RUNS * ROUNDS).unwrap()
+                && rounds.len() == 40
+                && rounds.values().all(|round| *round == ROUNDS - 1)
         };
         while !done(&events, &rounds) {
             let mut stream = Stream::open(&world, "/api/v1/stream", last.as_deref()).await;
@@ -88,7 +91,13 @@ async fn going_on_from_a_position_has_no_gap_and_no_duplicate_under_load() {
     // The reader must have a position before anything is stored.
     let (journal_id, seq) = world.journal.position();
     assert_eq!(seq, 0, "{journal_id}");
-    let (visits, ()) = in_time(async { tokio::join!(reader, async { tokio::time::sleep(Duration::from_millis(200)).await; writer.await }) }).await;
+    let (visits, ()) = in_time(async {
+        tokio::join!(reader, async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            writer.await
+        })
+    })
+    .await;
     assert!(visits > 5, "{visits} visits");
 }
 
@@ -101,10 +110,12 @@ async fn a_position_nobody_knows_answers_reset_and_the_open_runs() {
         let mut stream = Stream::open(&world, "/api/v1/stream", Some(&last)).await;
         let reset = stream.next().await.unwrap();
         assert_eq!((reset.name.as_str(), reset.id, &reset.data["journal"]), ("reset", None, &journal.clone().into()), "{last}");
-        let open: BTreeSet<_> = [stream.next().await.unwrap(), stream.next().await.unwrap()].map(|run| {
-            assert_eq!((run.name.as_str(), &run.id), ("run", &None), "a position would lose the rest");
-            run.data["name"].as_str().unwrap().to_owned()
-        }).into();
+        let open: BTreeSet<_> = [stream.next().await.unwrap(), stream.next().await.unwrap()]
+            .map(|run| {
+                assert_eq!((run.name.as_str(), &run.id), ("run", &None), "a position would lose the rest");
+                run.data["name"].as_str().unwrap().to_owned()
+            })
+            .into();
         assert_eq!(open, ["one", "two"].map(str::to_owned).into());
         assert_eq!(stream.last, Some(last));
         assert_eq!(stream.next().await.unwrap().id, Some(format!("{journal}.{seq}")));

@@ -226,7 +226,15 @@ pub(crate) fn schedule(name: &str) -> ScheduleNow {
 pub(crate) fn workflow(name: &str) -> Arc<Workflow> {
     let times = (Some(ago(800)), Some(ago(700)));
     let about = about("Workflow", name);
-    Arc::new(Workflow { about, entry: "all".to_owned(), started_at: times.0, ended_at: times.1, scheduled: true, accomplished: true, ..Workflow::default() })
+    Arc::new(Workflow {
+        about,
+        entry: "all".to_owned(),
+        started_at: times.0,
+        ended_at: times.1,
+        scheduled: true,
+        accomplished: true,
+        ..Workflow::default()
+    })
 }
 
 pub(crate) fn node(workflow: &str, name: &str, makes: &str, children: &[&str]) -> Arc<WorkflowNode> {
