@@ -23,7 +23,7 @@ const ONE_BY_ONE: usize = 20;
 /// Objects of a page.
 const PAGE: u32 = 500;
 /// How long the server is asked to keep a watch open.
-const OPEN: (Duration, Duration) = (Duration::from_secs(240), Duration::from_secs(300));
+const OPEN: (Duration, Duration) = (Duration::from_mins(4), Duration::from_mins(5));
 /// Not asked for again earlier, where it is not allowed.
 const FORBIDDEN: Duration = Duration::from_secs(30);
 

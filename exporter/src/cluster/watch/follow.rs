@@ -20,11 +20,13 @@ use tokio::time::sleep;
 const PAGE: u32 = 500;
 const LARGEST_PAGE: u32 = 16_000;
 /// How long the server is asked to keep a watch open, at least and at most: not all end at once.
-const OPEN: (Duration, Duration) = (Duration::from_secs(240), Duration::from_secs(300));
+const OPEN: (Duration, Duration) = (Duration::from_mins(4), Duration::from_mins(5));
 /// A watch that was open for so long, or told anything, was a good one, however it ended.
 const GOOD: Duration = Duration::from_secs(1);
+/// Not asked for less often, with a token that is not valid.
+const TOKEN: Duration = Duration::from_secs(5);
 /// Longest a server may tell us to stay away.
-const LONGEST_AWAY: Duration = Duration::from_secs(60);
+const LONGEST_AWAY: Duration = Duration::from_mins(1);
 
 /// What one task needs.
 pub(super) struct Follower<S> {
@@ -196,6 +198,8 @@ impl<S: Sink> Follower<S> {
         let wait = pause.next();
         sleep(match error {
             Error::Forbidden(_) => about(self.ask_again),
+            // The token's file is read again within a minute of its change.
+            Error::Unauthorized(_) => wait.min(TOKEN),
             Error::Busy { after: Some(after), .. } => wait.max((*after).min(LONGEST_AWAY)),
             _ => wait,
         })
