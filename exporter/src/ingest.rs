@@ -15,7 +15,7 @@ use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -55,7 +55,12 @@ struct State {
     waiting: Waiting,
     newest: Timestamp,
     watches: Arc<WatchStatus>,
+    /// Wants to know of each run that changed.
+    follower: Arc<Follower>,
 }
+
+/// Is told of each run that changed, as it is now, before it is stored.
+pub type Follower = dyn Fn(&Run) + Send + Sync;
 
 /// Tells how each watch does.
 pub type WatchStatus = dyn Fn() -> Vec<WatchNow> + Send + Sync;
@@ -80,7 +85,7 @@ impl Ingest {
             tracing::warn!(unreadable, "some experiments' states could not be read and are rebuilt from their objects");
         }
         let slots = Slots::new(zone, states);
-        let state = State { index, slots, waiting: Waiting::default(), newest: Timestamp::UNIX_EPOCH, watches: Arc::new(Vec::new) };
+        let state = State { index, slots, waiting: Waiting::default(), newest: Timestamp::UNIX_EPOCH, watches: Arc::new(Vec::new), follower: Arc::new(|_| {}) };
         let shared = Shared { state: Mutex::new(state), work: Notify::new(), room: Notify::new(), journal, clock };
         let ingest = Self { shared: Arc::new(shared) };
         tokio::spawn(store(Arc::downgrade(&ingest.shared)));
@@ -95,6 +100,13 @@ impl Ingest {
     /// From now on, how watches do is known by this.
     pub fn watched_by(&self, watches: Arc<WatchStatus>) {
         self.state().watches = watches;
+    }
+
+    /// From now on, this is told of each run that changes; of those that are open, at once.
+    pub fn followed_by(&self, follower: Arc<Follower>) {
+        let mut state = self.state();
+        state.index.open_runs().for_each(|run| follower(run));
+        state.follower = follower;
     }
 
     /// Takes in one fact; waits while too much is not stored yet.
@@ -136,11 +148,6 @@ impl Ingest {
         now
     }
 
-    /// Pods that are targets of a run that has not ended.
-    pub fn wanted_pods(&self) -> BTreeSet<(String, String)> {
-        self.state().index.wanted_pods()
-    }
-
     /// Done when everything observed so far is stored, or could not be.
     pub async fn settled(&self) {
         loop {
@@ -164,6 +171,7 @@ impl Ingest {
         state.newest = state.newest.max(seen);
         let changes = change(&mut state);
         if !changes.is_empty() {
+            changes.runs.iter().for_each(|run| (state.follower)(run));
             state.waiting.add(changes);
             drop(state);
             self.shared.work.notify_one();

@@ -72,7 +72,10 @@ fn an_api_server_that_dies_and_comes_back_costs_nothing() {
     kube.feed(&recording::folder().join("pod-kill"));
     comes_to(&program, &wanted(&["pod-kill"]));
     kube.kill();
-    until(|| program.metrics().lines().any(|line| line.starts_with("chaoscope_watch_up{") && line.ends_with(" 0")).then_some(()), || program.log());
+    until(
+        || program.metrics().lines().any(|line| line.starts_with("chaoscope_watch_up{") && line.ends_with(" 0")).then_some(()),
+        || program.log(),
+    );
     assert!(!told(&program).is_empty(), "what is known stays known");
     kube.restart();
     kube.feed(&recording::folder().join("bandwidth"));

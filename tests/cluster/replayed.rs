@@ -45,9 +45,7 @@ fn a_replay_serves_the_runs_of_the_recording_to_the_nanosecond() {
 /// Events of a recording that the tool's own recorder wrote.
 fn announced(name: &str) -> usize {
     let told = recording::observations(name);
-    let own = |observation: &&chaoscope_model::observation::Observation| {
-        matches!(observation, chaoscope_model::observation::Observation::Notice(notice) if notice.own)
-    };
+    let own = |observation: &&chaoscope_model::observation::Observation| matches!(observation, chaoscope_model::observation::Observation::Notice(notice) if notice.own);
     told.iter().filter(own).count()
 }
 
@@ -89,6 +87,7 @@ fn what_record_writes_replay_tells() {
     assert!(recorder.wait().success(), "{}", std::fs::read_to_string(&log).unwrap());
     let told = replay(&path);
     assert_eq!(told.runs().iter().map(essence).collect::<Vec<_>>(), wanted);
-    let again = Command::new(BINARY).arg("record").arg(&path).arg(format!("--kubeconfig={}", kube.kubeconfig().display())).output().unwrap();
+    let again =
+        Command::new(BINARY).arg("record").arg(&path).arg(format!("--kubeconfig={}", kube.kubeconfig().display())).output().unwrap();
     assert_eq!(again.status.code(), Some(2), "a recording is never written over");
 }

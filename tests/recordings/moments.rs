@@ -84,7 +84,7 @@ fn a_paused_experiment_has_no_open_run() {
     let (index, now) = until("pause-resume", "14:03:16");
     let (run, phase, upstream) = newest(&index, now);
     assert_eq!((run.ordinal, run.outcome, phase, upstream), (1, Some(run::Outcome::Recovered), Phase::Paused, "paused"));
-    assert!(index.wanted_pods().is_empty());
+    assert_eq!(index.open_runs().count(), 0);
 }
 
 /// Born paused: there is an experiment, and no run.

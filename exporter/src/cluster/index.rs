@@ -158,11 +158,9 @@ impl Index {
         changes
     }
 
-    /// Pods that are targets of a run that has not ended, as (namespace, name).
-    pub fn wanted_pods(&self) -> BTreeSet<(String, String)> {
-        let open = self.experiments.values().flat_map(|entry| &entry.runs).filter(|run| run.is_open());
-        let pods = open.flat_map(|run| &run.targets).filter(|target| !target.pod.is_empty());
-        pods.map(|target| (target.namespace.clone(), target.pod.clone())).collect()
+    /// Runs that have not ended.
+    pub fn open_runs(&self) -> impl Iterator<Item = &Run> {
+        self.experiments.values().flat_map(|entry| &entry.runs).map(|run| &**run).filter(|run| run.is_open())
     }
 
     fn experiment(&mut self, object: Object) -> Changes {

@@ -17,10 +17,8 @@ use crate::scrape::{Detail, Sources};
 use crate::serve::doctor::Group;
 use crate::source::Error;
 use crate::tools::chaos_mesh::kinds::{GROUP, RESOURCES};
-use chaoscope_model::observation::TargetName;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,6 +79,8 @@ pub async fn run(flags: Cluster) -> Result<ExitCode, Failure> {
     });
     let status = Arc::downgrade(&watched);
     ingest.watched_by(Arc::new(move || status.upgrade().map_or_else(Vec::new, |watched| watched.watches.status())));
+    let pods = Arc::downgrade(&watched);
+    ingest.followed_by(Arc::new(move |run| pods.upgrade().into_iter().for_each(|watched| watched.pods.follow(run))));
     let tended = tokio::spawn(tend(Arc::clone(&watched)));
     let groups = Arc::new(Mutex::new(None));
     let components = Components::new(client.clone(), &flags.server.namespaces);
@@ -104,28 +104,17 @@ pub async fn run(flags: Cluster) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What follows from the time, and which pods are wanted.
+/// What follows from the time.
 async fn tend(watched: Arc<Watched>) {
     let mut timer = tokio::time::interval(TICK);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut wanted = BTreeSet::new();
     loop {
         timer.tick().await;
         if watched.watches.ready() {
             watched.ingest.events_listed();
         }
         watched.ingest.tick().await;
-        let now = watched.ingest.wanted_pods();
-        if now != wanted {
-            let targets: Vec<TargetName> = now.iter().map(|(namespace, pod)| target(namespace, pod)).collect();
-            watched.pods.want("open", &targets);
-            wanted = now;
-        }
     }
-}
-
-fn target(namespace: &str, pod: &str) -> TargetName {
-    TargetName { namespace: namespace.to_owned(), pod: pod.to_owned(), container: String::new() }
 }
 
 /// Asks now and then which versions of the tools' kinds the API server has, and in which time zone the controller lives where no flag says.

@@ -16,16 +16,13 @@ use crate::tools::chaos_mesh::decode::Decoding;
 use crate::tools::chaos_mesh::kinds::RESOURCES;
 use crate::tools::resource::Resource;
 use anyhow::Context as _;
-use chaoscope_model::observation::{PodSeen, TargetName};
+use chaoscope_model::observation::PodSeen;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
-
-const TICK: Duration = Duration::from_secs(1);
 
 /// Writes what watches see.
 struct Scribe {
@@ -57,12 +54,13 @@ pub async fn run(flags: Record) -> Result<ExitCode, Failure> {
     let namespaces = flags.server.namespaces;
     let watching = watch::Config { namespaces: namespaces.clone(), ..watch::Config::default() };
     let watches = Watches::start(client.clone(), &RESOURCES, &watching, &scribe);
-    let pods = Pods::start(client, &namespaces, &scribe);
+    let pods = Arc::new(Pods::start(client, &namespaces, &scribe));
+    let wanting = Arc::downgrade(&pods);
+    ingest.followed_by(Arc::new(move |run| wanting.upgrade().into_iter().for_each(|pods| pods.follow(run))));
     tracing::info!(folder = %flags.recorded.path.display(), "recording; stop with ctrl-c");
     tokio::select! {
         () = asked => {}
         () = scribe.broken.notified() => {}
-        () = follow(&ingest, &pods) => {}
     }
     drop((watches, pods));
     let (writer, failure) = {
@@ -77,16 +75,6 @@ pub async fn run(flags: Record) -> Result<ExitCode, Failure> {
         tracing::info!(changes = tally.changes, left_out = tally.left_out, "recorded");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Asks for the pods of open runs.
-async fn follow(ingest: &Ingest, pods: &Pods) {
-    loop {
-        let targets: Vec<TargetName> =
-            ingest.wanted_pods().into_iter().map(|(namespace, pod)| TargetName { namespace, pod, container: String::new() }).collect();
-        pods.want("open", &targets);
-        tokio::time::sleep(TICK).await;
-    }
 }
 
 impl Scribe {

@@ -56,24 +56,24 @@ fn list<'a>(names: impl Iterator<Item = &'a WatchNow>) -> String {
 fn kinds(facts: &Facts) -> Vec<Line> {
     let missing = || facts.watches.iter().filter(|watch| watch.reason == "missing");
     let mut out = Vec::new();
-    match &facts.groups {
-        Some(groups) if groups.is_empty() => {
-            out.push(bad(
-                "kinds",
-                "no chaos tool's kinds are installed in this cluster",
-                "install Chaos Mesh, or is this the wrong cluster?",
-            ));
-        }
-        Some(groups) => out.extend(groups.iter().map(|group| {
-            let versions: Vec<_> = group.versions.iter().map(|version| plain(version)).collect();
-            good("kinds", format!("{} {} is installed", plain(&group.name), versions.join(", ")))
-        })),
-        None => {}
+    let groups = facts.groups.as_deref().unwrap_or(&[]);
+    let (there, not): (Vec<_>, Vec<_>) = groups.iter().partition(|group| !group.served.is_empty());
+    for group in &there {
+        let served = group.served.iter().map(|served| format!("{} ({})", plain(&served.version), counted(served.plurals.len(), "kind")));
+        out.push(good("kinds", format!("{} is installed: {}", plain(&group.name), served.collect::<Vec<_>>().join(", "))));
     }
-    let installed = facts.groups.as_ref().is_none_or(|groups| !groups.is_empty());
-    if installed && missing().next().is_some() {
+    if !groups.is_empty() && there.is_empty() {
+        let names: Vec<_> = not.iter().map(|group| plain(&group.name)).collect();
+        let found = format!("no chaos tool's kinds are installed in this cluster ({})", names.join(", "));
+        out.push(bad("kinds", found, "install Chaos Mesh, or is this the wrong cluster?"));
+    } else if missing().next().is_some() {
         let found = format!("not installed: {}", list(missing()));
         out.push(unsure("kinds", found, "older and newer releases lack some; else install the missing definitions"));
+    }
+    let scoped = || facts.watches.iter().filter(|watch| watch.reason == "cluster_scoped");
+    if scoped().next().is_some() {
+        let found = format!("not watched, for they belong to no namespace: {}", list(scoped()));
+        out.push(good("kinds", found));
     }
     out
 }
@@ -89,23 +89,30 @@ fn watches(watches: &[WatchNow]) -> Vec<Line> {
             format!("{} up, with {}", counted(up.len(), "watch").replace("watchs", "watches"), counted(objects, "object")),
         ));
     }
-    let down = |watch: &&WatchNow| !watch.up && !matches!(watch.reason.as_str(), "missing" | "forbidden");
+    let down = |watch: &&WatchNow| !watch.up && !matches!(watch.reason.as_str(), "missing" | "forbidden" | "cluster_scoped");
     let mut reasons: Vec<_> = watches.iter().filter(down).map(|watch| watch.reason.as_str()).collect();
     reasons.sort_unstable();
     reasons.dedup();
     for reason in reasons {
-        let names = list(watches.iter().filter(down).filter(|watch| watch.reason == reason));
+        let those = || watches.iter().filter(down).filter(|watch| watch.reason == reason);
+        let message = those()
+            .map(|watch| watch.message.as_str())
+            .find(|message| !message.is_empty())
+            .map_or_else(String::new, |message| format!(" ({})", plain(message)));
+        let names = list(those());
         out.push(match reason {
-            "" => unsure("watches", format!("not listed yet: {names}"), "wait; a large list takes a while"),
-            "unreachable" => bad(
-                "watches",
-                format!("the API server cannot be reached for {names}"),
-                "is it up, and is the network open to it? see the log",
-            ),
-            "unauthorized" => {
-                bad("watches", format!("the API server does not know us, for {names}"), "is the service account's token mounted and valid?")
+            "" | "starting" => unsure("watches", format!("not listed yet: {names}"), "wait; a large list takes a while"),
+            "expired" => unsure("watches", format!("being listed anew: {names}"), "wait; nothing is lost"),
+            "throttled" => unsure("watches", format!("the API server asks us to wait for {names}{message}"), "wait; it is busy"),
+            "unreachable" => {
+                bad("watches", format!("the API server cannot be reached for {names}{message}"), "is it up, and is the network open to it?")
             }
-            other => bad("watches", format!("{}: {names}", plain(other)), "see the log"),
+            "unauthorized" => bad(
+                "watches",
+                format!("the API server does not know us, for {names}{message}"),
+                "is the service account's token mounted and valid?",
+            ),
+            other => bad("watches", format!("{}: {names}{message}", plain(other)), "see the log"),
         });
     }
     let undecodable: u64 = watches.iter().map(|watch| watch.undecodable).sum();
@@ -169,24 +176,37 @@ fn nodes(facts: &Facts) -> Option<Line> {
 }
 
 fn journal(facts: &Facts) -> Line {
-    let journal = &facts.journal;
-    let size = journal.bytes.map_or_else(String::new, |size| format!(", {}", bytes(size)));
-    if !journal.failing.is_empty() {
-        let found = format!("the journal cannot be written: {}{size}", plain(&journal.failing));
-        return bad("journal", found, "make room on its disk; nothing that happens now is lost while the objects are there");
+    let (folder, status) = (plain(&facts.journal.folder), &facts.journal.status);
+    let size = format!(", {}", bytes(status.bytes));
+    if status.failing {
+        let found = format!("the journal cannot be written{size}: {} waiting, {} dropped", counted_changes(status.pending), status.dropped);
+        return bad("journal", found, "make room on its disk, and see the log; what happened meanwhile is read from the objects again");
     }
-    let last = journal.committed_at.map_or_else(|| ", nothing stored yet".to_owned(), |at| format!(", last written {}", ago(facts, at)));
-    let past =
-        if journal.failures > 0 { format!(", {} failed before", counted(journal.failures as usize, "write")) } else { String::new() };
-    if journal.folder.is_empty() && facts.role != "replay" {
-        return unsure(
+    let last = status
+        .last_commit_at
+        .map_or_else(|| ", nothing stored since the start".to_owned(), |at| format!(", last written {}", ago(facts, at)));
+    if status.dropped + status.refused > 0 {
+        let found = format!("the journal lacks {}{size}{last}", counted_changes(status.dropped + status.refused));
+        return unsure("journal", found, "the disk failed for long, or they could not be stored: see the log");
+    }
+    let past = if status.failures > 0 {
+        format!(", {} failed before", counted(usize::try_from(status.failures).unwrap_or(usize::MAX), "write"))
+    } else {
+        String::new()
+    };
+    match (folder.is_empty(), facts.role) {
+        (true, "replay") => good("journal", format!("the journal is temporary{size}{last}")),
+        (true, _) => unsure(
             "journal",
-            format!("the journal is temporary{size}{last}"),
+            format!("the journal is temporary{size}{last}{past}"),
             "name a folder on a disk that stays, else history ends with the process",
-        );
+        ),
+        (false, _) => good("journal", format!("the journal is in {folder}{size}{last}{past}")),
     }
-    let place = if journal.folder.is_empty() { "temporary".to_owned() } else { format!("in {}", plain(&journal.folder)) };
-    good("journal", format!("the journal is {place}{size}{last}{past}"))
+}
+
+fn counted_changes(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "change")
 }
 
 fn scrapes(facts: &Facts) -> Line {
@@ -211,6 +231,8 @@ fn scrapes(facts: &Facts) -> Line {
 mod tests {
     use super::super::{Group, Journal, Node, Peer, Scraper};
     use super::*;
+    use crate::cluster::discover::Served;
+    use crate::journal::Status;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -229,7 +251,10 @@ mod tests {
         Facts {
             role: "cluster",
             at: at(1000),
-            groups: Some(vec![Group { name: "chaos-mesh.org".into(), versions: vec!["v1alpha1".into()] }]),
+            groups: Some(vec![Group {
+                name: "chaos-mesh.org".into(),
+                served: vec![Served { version: "v1alpha1".into(), plurals: vec!["podchaos".into()] }],
+            }]),
             watches: vec![WatchNow { last_change_at: Some(at(990)), ..watch("networkchaos", "up") }, watch("podchaos", "up")],
             peers: Some(vec![Peer {
                 what: "dashboard".into(),
@@ -239,7 +264,10 @@ mod tests {
                 sampled_at: Some(at(990)),
             }]),
             nodes: Some(vec![Node { name: "n1".into(), connected: true }]),
-            journal: Journal { folder: "/data".into(), bytes: Some(1 << 20), committed_at: Some(at(995)), ..Journal::default() },
+            journal: Journal {
+                folder: "/data".into(),
+                status: Status { bytes: 1 << 20, last_commit_at: Some(at(995)), ..Status::default() },
+            },
             scrapers: vec![scraper(4000, 30, 990)],
             ..Facts::default()
         }
@@ -256,7 +284,7 @@ mod tests {
         assert_eq!(
             told(&healthy()),
             [
-                "✔ chaos-mesh.org v1alpha1 is installed",
+                "✔ chaos-mesh.org is installed: v1alpha1 (1 kind)",
                 "✔ 2 watches up, with 4 objects",
                 "✔ the last change was seen 10 s ago",
                 "✔ dashboard at 10.0.0.2:2333 answers",
@@ -277,7 +305,8 @@ mod tests {
             watch("blockchaos", "missing"),
         ];
         facts.watches[1].undecodable = 3;
-        facts.journal.failing = "database or disk is full".into();
+        (facts.journal.status.failing, facts.journal.status.pending) = (true, 1);
+        facts.watches[1].message = "refused".into();
         facts.nodes = Some(vec![Node { name: "n1".into(), connected: true }, Node { name: "n2".into(), connected: false }]);
         facts.peers = Some(vec![Peer { what: "dns".into(), address: "a".into(), up: false, reason: "refused".into(), sampled_at: None }]);
         facts.scrapers.push(scraper(4001, 30, 980));
@@ -287,13 +316,13 @@ mod tests {
         for wanted in [
             "? not installed: blockchaos",
             "? not listed yet: iochaos",
-            "✘ the API server cannot be reached for podchaos",
+            "✘ the API server cannot be reached for podchaos (refused)",
             "✘ 3 objects could not be understood: podchaos",
             "✘ no right to list and watch networkchaos",
             "✔ no change was seen since the start 16 min 40 s ago",
             "✘ dns at a does not answer: refused",
             "✘ 1 of 2 nodes not covered: n2",
-            "✘ the journal cannot be written: database or disk is full, 1 MiB",
+            "✘ the journal cannot be written, 1 MiB: 1 change waiting, 0 dropped",
             "? /metrics is scraped 2 times over: Prometheus/3.8 from 10.0.0.1; Prometheus/3.8 from 10.0.0.1",
         ] {
             assert!(told.iter().any(|line| line == wanted), "{wanted} is not in {told:#?}");
@@ -302,7 +331,11 @@ mod tests {
 
     #[test]
     fn a_cluster_without_a_chaos_tool_says_so_once() {
-        let facts = Facts { groups: Some(vec![]), watches: vec![watch("podchaos", "missing")], ..healthy() };
+        let facts = Facts {
+            groups: Some(vec![Group { name: "chaos-mesh.org".into(), served: vec![] }]),
+            watches: vec![watch("podchaos", "missing")],
+            ..healthy()
+        };
         let told = told(&facts);
         assert_eq!(told.iter().filter(|line| line.contains("install")).count(), 1, "{told:#?}");
         let alone = Facts { role: "replay", at: at(1000), ..Facts::default() };

@@ -12,7 +12,9 @@ pub use judge::report;
 pub use routes::{Gather, routes};
 
 use super::scrapers::Scraper;
+use crate::cluster::discover::Served;
 use crate::cluster::now::WatchNow;
+use crate::journal::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +27,7 @@ pub struct Facts {
     pub at: Timestamp,
     /// When the process began.
     pub since: Timestamp,
-    /// API groups of chaos tools the cluster serves, with their versions; `None` where it was not asked.
+    /// API groups of chaos tools, and what of them the API server has; `None` where it was not asked.
     pub groups: Option<Vec<Group>>,
     /// How each watch does.
     pub watches: Vec<WatchNow>,
@@ -41,13 +43,13 @@ pub struct Facts {
     pub pending: String,
 }
 
-/// An API group.
+/// An API group of a chaos tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Its name: `chaos-mesh.org`.
     pub name: String,
-    /// Versions it is served in.
-    pub versions: Vec<String>,
+    /// What of it the API server has; nothing: it is not installed.
+    pub served: Vec<Served>,
 }
 
 /// A component that is asked for its metrics.
@@ -79,14 +81,8 @@ pub struct Node {
 pub struct Journal {
     /// Where it is; empty: a temporary one, gone with the process.
     pub folder: String,
-    /// What it takes on disk, in bytes.
-    pub bytes: Option<u64>,
-    /// When something was last stored.
-    pub committed_at: Option<Timestamp>,
-    /// Why the last try to store something failed; empty when it did not.
-    pub failing: String,
-    /// How many tries failed since the process began.
-    pub failures: u64,
+    /// What it says of itself.
+    pub status: Status,
 }
 
 /// How something is.

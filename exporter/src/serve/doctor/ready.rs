@@ -15,10 +15,7 @@ pub(in super::super) fn readiness(facts: &Facts) -> (bool, String) {
     if !ready {
         let _ = writeln!(out, "[-]start failed: {}", plain(&facts.pending));
     }
-    let _ = match facts.journal.failing.as_str() {
-        "" => writeln!(out, "[+]journal ok"),
-        reason => writeln!(out, "[!]journal not waited for: {}", plain(reason)),
-    };
+    out += if facts.journal.status.failing { "[!]journal not waited for: it cannot be written\n" } else { "[+]journal ok\n" };
     for watch in &facts.watches {
         let (sign, text) = state(watch);
         ready &= sign != '-';
@@ -34,9 +31,10 @@ fn state(watch: &WatchNow) -> (char, String) {
     match watch.reason.as_str() {
         _ if watch.up => ('+', "ok".to_owned()),
         "missing" => ('!', "not waited for: there is no such kind".to_owned()),
+        "cluster_scoped" => ('!', "not waited for: it belongs to no namespace".to_owned()),
         "forbidden" => ('!', "not waited for: no right to list and watch it".to_owned()),
         reason if watch.listed_at.is_some() => ('!', format!("listed before, and down now: {}", plain(reason))),
-        "" => ('-', "failed: not listed yet".to_owned()),
+        "" | "starting" => ('-', "failed: not listed yet".to_owned()),
         reason => ('-', format!("failed: {}", plain(reason))),
     }
 }
@@ -57,8 +55,8 @@ mod tests {
             ..Facts::default()
         };
         facts.watches[2].namespace = "shop".into();
-        facts.journal.failing = "disk\nfull".into();
-        let page = "[+]ping ok\n[!]journal not waited for: disk\u{fffd}full\n[+]watch podchaos ok\n\
+        facts.journal.status.failing = true;
+        let page = "[+]ping ok\n[!]journal not waited for: it cannot be written\n[+]watch podchaos ok\n\
             [!]watch iochaos not waited for: there is no such kind\n[!]watch pods in shop not waited for: no right to list and watch it\n\
             readyz check passed\n";
         assert_eq!(readiness(&facts), (true, page.to_owned()));

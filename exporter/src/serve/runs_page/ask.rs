@@ -83,7 +83,7 @@ impl Ask {
     /// The usual question, shown where another cannot be understood.
     pub(super) fn nothing(now: Timestamp) -> Self {
         let from = now.checked_sub(SignedDuration::from_hours(6)).unwrap_or(now);
-        Self { pairs: Vec::new(), filter: Filter::default(), axis: Axis { from, to: now }, last: USUAL.to_owned(), times: Vec::new() }
+        Self { pairs: Vec::new(), filter: Filter::at(now), axis: Axis { from, to: now }, last: USUAL.to_owned(), times: Vec::new() }
     }
 
     /// The value of a field of the form.

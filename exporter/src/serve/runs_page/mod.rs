@@ -11,6 +11,7 @@ mod view;
 
 use super::access::{Access, Denied, Viewer};
 use super::doctor::{self, Facts, Gather, Line};
+use crate::journal::{self, Journal};
 use ask::{Ask, CHOICES, SHOWN};
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -22,6 +23,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chaoscope_model::query::RunQuery;
 use chaoscope_model::run::Run;
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 use timeline::{Axis, Mark};
 use view::{Count, Group};
@@ -43,23 +46,11 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Finds the runs a caller may see: those a query asks for, newest first, and of those that have not ended all, however old. May block.
-pub type Find = Arc<dyn Fn(&RunQuery, &dyn Fn(&Run) -> Option<Run>) -> Result<Found, String> + Send + Sync>;
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// Newest first.
-    pub runs: Vec<Run>,
-    /// There are more.
-    pub more: bool,
-}
-
 /// What the page needs.
 #[derive(Clone)]
 pub struct RunsPage {
     /// Where runs are.
-    pub find: Find,
+    pub journal: Journal,
     /// What of this instance works, and what time it is there.
     pub gather: Gather,
     /// Who may see what.
@@ -139,16 +130,33 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denie
         Ok(ask) => (ask, StatusCode::OK, String::new()),
         Err(reason) => (Ask::nothing(facts.at), StatusCode::BAD_REQUEST, reason),
     };
-    let mut found = Found::default();
+    let (mut runs, mut more) = (Vec::new(), false);
     if status == StatusCode::OK {
-        match (page.find)(&ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
-            Ok(runs) => found = runs,
-            Err(reason) => (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, reason),
+        match find(&page.journal, &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
+            Ok(found) => (runs, more) = found,
+            Err(error) => {
+                tracing::error!(%error, "The journal cannot be read for the status page.");
+                (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read: see the log".to_owned());
+            }
         }
         viewer.complete()?;
     }
-    let runs: Vec<_> = found.runs.into_iter().map(|run| run.at(facts.at)).collect();
-    Ok(Answer { status, html: render(page, &facts, &ask, &runs, found.more, failure) })
+    let runs: Vec<_> = runs.into_iter().map(|run| run.at(facts.at)).collect();
+    Ok(Answer { status, html: render(page, &facts, &ask, &runs, more, failure) })
+}
+
+/// The newest runs a caller may see, newest first, and whether there are more. What has not ended is among them, however old.
+fn find(journal: &Journal, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<(Vec<Run>, bool), journal::Error> {
+    let page = journal.runs(query, see)?;
+    let more = page.next.is_some();
+    let mut runs = page.rows;
+    if more {
+        let known: HashSet<String> = runs.iter().map(|run| run.id.clone()).collect();
+        let older = journal.open_runs()?.into_iter().filter(|run| !known.contains(&run.id));
+        runs.extend(older.filter_map(|run| see(&run)).filter(|run| query.matches(run)));
+        runs.sort_by_key(|run| Reverse(run.started_at));
+    }
+    Ok((runs, more))
 }
 
 fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, failure: String) -> askama::Result<String> {
@@ -194,28 +202,23 @@ mod tests {
     use super::super::words::tests::run;
     use super::*;
     use crate::cluster::now::WatchNow;
+    use crate::journal::Batch;
     use chaoscope_model::run::Phase;
     use jiff::Timestamp;
 
-    fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
-        let find = move |query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>| {
-            let runs = runs.iter().filter_map(see).filter(|run| query.matches(run)).collect();
-            Ok(Found { runs, more: false })
-        };
-        RunsPage {
-            find: Arc::new(find),
-            gather: Arc::new(move || facts.clone()),
-            access: Access::open(Config { mode: Mode::None }).unwrap(),
-            telemetry_path: "/metrics".to_owned(),
-        }
+    async fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
+        let (journal, _) = Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None }).unwrap();
+        journal.record(Batch { runs, ..Batch::default() }).await.unwrap();
+        let access = Access::open(Config { mode: Mode::None }).unwrap();
+        RunsPage { journal, gather: Arc::new(move || facts.clone()), access, telemetry_path: "/metrics".to_owned() }
     }
 
     fn facts(role: &'static str) -> Facts {
         Facts { role, at: Timestamp::from_second(100_000).unwrap(), ..Facts::default() }
     }
 
-    async fn asked(page: RunsPage, query: &str) -> (StatusCode, String) {
-        let response = show(State(Arc::new(page)), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
+    async fn asked(facts: Facts, runs: Vec<Run>, query: &str) -> (StatusCode, String) {
+        let response = show(State(Arc::new(page(facts, runs).await)), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
         let status = response.status();
         assert!(response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'; style-src 'sha256-"));
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
@@ -227,9 +230,9 @@ mod tests {
         let mut bad = run("<script>alert(1)</script>", 99_000);
         bad.parameters = [("<img src=x>".to_owned(), "\"><b>".to_owned())].into();
         bad.id = "../../\"><x".to_owned();
-        let (_, html) = asked(page(facts("cluster"), vec![bad]), "").await;
+        let (_, html) = asked(facts("cluster"), vec![bad], "").await;
         assert!(html.contains("&#60;script&#62;alert(1)") && html.contains("href=\"api/v1/runs/..%2F..%2F%22%3E%3Cx\""), "{html}");
-        let (_, form) = asked(page(facts("cluster"), vec![]), "text=%22%3E%3Cscript%3E&kind=~%3Cb%3E&kind=%3Cb%3E").await;
+        let (_, form) = asked(facts("cluster"), vec![], "text=%22%3E%3Cscript%3E&kind=~%3Cb%3E&kind=%3Cb%3E").await;
         assert!(form.contains("value=\"&#34;&#62;&#60;script&#62;\"") && form.contains("stream?text=%22%3E%3Cscript%3E&#38;"), "{form}");
         for page in [html, form] {
             assert_eq!(page.matches("<script").count(), 1);
@@ -240,20 +243,20 @@ mod tests {
     #[tokio::test]
     async fn a_filter_in_the_address_filters_and_goes_on_to_the_stream() {
         let runs = vec![run("one", 99_000), Run { kind: "PodChaos".into(), ..run("two", 99_001) }];
-        let (_, html) = asked(page(facts("cluster"), runs), "kind=PodChaos&last=").await;
+        let (_, html) = asked(facts("cluster"), runs, "kind=PodChaos&last=").await;
         assert!(html.contains("shop/two") && !html.contains("shop/one"));
         assert!(html.contains("api/v1/stream?kind=PodChaos\"") && html.contains("<details open>"));
-        let (status, html) = asked(page(facts("cluster"), vec![run("one", 99_000)]), "phase=runing").await;
+        let (status, html) = asked(facts("cluster"), vec![run("one", 99_000)], "phase=runing").await;
         assert!(status == StatusCode::BAD_REQUEST && html.contains("is none of") && !html.contains("shop/one"), "{html}");
     }
 
     #[tokio::test]
     async fn a_page_without_runs_says_how_to_see_one() {
         for (role, wanted) in [("standalone", "netem delay 100ms"), ("cluster", "kind: NetworkChaos"), ("replay", "This recording ends")] {
-            let (_, html) = asked(page(facts(role), vec![]), "").await;
+            let (_, html) = asked(facts(role), vec![], "").await;
             assert!(html.contains(wanted), "{role}");
         }
-        let (_, html) = asked(page(facts("cluster"), vec![]), "namespace=shop").await;
+        let (_, html) = asked(facts("cluster"), vec![], "namespace=shop").await;
         assert!(html.contains("No such runs in this time") && !html.contains("kubectl"));
     }
 
@@ -262,7 +265,7 @@ mod tests {
         let watch = |resource, reason: &str| WatchNow { resource, up: reason.is_empty(), reason: reason.into(), ..WatchNow::default() };
         let facts = Facts { watches: vec![watch("podchaos", ""), watch("iochaos", "forbidden")], ..facts("cluster") };
         let stuck = Run { phase: Phase::Injecting, ..run("late", 90_000) };
-        let (_, html) = asked(page(facts, vec![run("one", 99_000), stuck]), "").await;
+        let (_, html) = asked(facts, vec![run("one", 99_000), stuck], "").await;
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is not in {html}"));
         assert!(place("no right to list and watch iochaos") < place("Stuck or overdue"));
         assert!(place("shop/late") < place("shop/one"), "what is stuck comes first");
