@@ -6,6 +6,8 @@ use crate::kit::protobuf;
 use crate::server::{Server, answer, send, text};
 use crate::told::{classic, encode, fixed, meaning, read};
 use chaoscope::exposition::Format;
+use chaoscope::peers::ask::REASONS;
+use chaoscope::peers::wanted::WANTED;
 use chaoscope::peers::{MAX_AGE, Peers};
 use chaoscope::source::Source;
 use flate2::Compression;
@@ -99,6 +101,15 @@ async fn who_asks_says_what_it_understands_and_two_scrapes_ask_once() {
         assert!(lines.contains("accept: text/plain;version=0.0.4") && lines.contains("accept-encoding: gzip"), "{request}");
         assert!(lines.contains(&format!("host: {}", server.address)), "{request}");
     }
+}
+
+/// `docs/peers.md` names every family.
+#[test]
+fn the_documents_name_what_is_passed_through() {
+    let told = include_str!("../../docs/peers.md");
+    let missing = WANTED.iter().filter(|wanted| !told.contains(&format!("`{}`", wanted.name)));
+    assert_eq!(missing.map(|wanted| wanted.name).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(REASONS.iter().all(|reason| told.contains(&format!("| `{reason}` |"))));
 }
 
 #[tokio::test]
