@@ -58,7 +58,7 @@ pub enum Command {
     ///
     /// Sweeps all network namespaces every few seconds. netem, tbf, packet filter rules in the shapes chaos tools write, and the processes of
     /// such tools become runs with their parameters, whoever made them. The journal of runs outlives this process and what it saw.
-    #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
+    #[command(after_help = "Serves /api/v1/runs and more of the API, /metrics, a status page on /, /healthz and /readyz.")]
     Standalone(Box<Standalone>),
     /// Print what is on this host now.
     Snapshot(Snapshot),

@@ -1,6 +1,7 @@
 //! Parse, wire, run. Exit codes: 0 done, 1 `check` found chaos or the server failed, 2 wrong usage, 3 `check` could not tell.
 
 use anyhow::Context as _;
+use chaoscope::cluster::now::Now;
 use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules, Standalone, Web};
 use chaoscope::journal::Journal;
 use chaoscope::node::boot;
@@ -9,6 +10,8 @@ use chaoscope::node::runtime::Runtime;
 use chaoscope::node::sweeper::{self, Sweeper};
 use chaoscope::peers::{Daemon, timer};
 use chaoscope::scrape::{Detail, Sources};
+use chaoscope::serve::access::{self, Access};
+use chaoscope::serve::api::{self, Api, Present};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{self, check, snapshot};
@@ -76,13 +79,15 @@ async fn serve_node(flags: Node) -> Result<ExitCode, Failure> {
     };
     sources.told.tell(&chaoscope::node::limits::capabilities());
     let app = serve::router(sources, &flags.web);
-    serve(listeners, app, web_config).await
+    serve(listeners, app, web_config, CancellationToken::new()).await
 }
 
 /// Sweeps and serves until a signal.
 async fn serve_standalone(flags: Standalone) -> Result<ExitCode, Failure> {
     let later = |error: anyhow::Error| (error, 1);
     let (web_config, listeners) = open(&flags.web)?;
+    let access = access::Config::of(&flags.api, &listeners.local_addrs(), &web_config, None).and_then(Access::open);
+    let access = access.map_err(|error| (error.into(), USAGE))?;
     let folder = flags.journal.folder().context("no folder for the journal: this user has no home, so set --journal.path");
     let folder = folder.map_err(|error| (error, USAGE))?;
     let boot =
@@ -109,11 +114,13 @@ async fn serve_standalone(flags: Standalone) -> Result<ExitCode, Failure> {
         let writer = writer.clone();
         async move { writer.record(batch).await }
     };
-    let stop = CancellationToken::new();
+    let stop = CancellationToken::new(); // ends streams and sweeps
     let mut watch = tokio::spawn(standalone::watch(watched, history, stop.clone(), record));
-    let app = serve::router(sources, &flags.web); // the routes of the API are merged here: they read `journal`
+    let present = Present { clock: Arc::new(jiff::Timestamp::now), cluster: Arc::new(Now::default) };
+    let api = Api::new(journal, access, present, String::new(), api::Limits::default(), stop.clone());
+    let app = serve::router(sources, &flags.web).merge(api::routes(Arc::new(api)));
     tokio::select! {
-        done = serve(listeners, app, web_config) => {
+        done = serve(listeners, app, web_config, stop.clone()) => {
             stop.cancel();
             watch.await.context("the sweeps did not end well").map_err(later)?;
             done
@@ -130,13 +137,17 @@ fn open(web: &Web) -> Result<(WebConfig, Listeners), Failure> {
     Ok((web_config, listeners))
 }
 
-/// Serves until a signal, and lets requests in flight finish.
-async fn serve(listeners: Listeners, app: axum::Router, web_config: WebConfig) -> Result<ExitCode, Failure> {
+/// Serves until a signal, which cancels `stop`, and lets requests in flight finish.
+async fn serve(listeners: Listeners, app: axum::Router, web_config: WebConfig, stop: CancellationToken) -> Result<ExitCode, Failure> {
     let scheme = if web_config.is_tls() { "https" } else { "http" };
     for address in listeners.local_addrs() {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {scheme}://{address}");
     }
-    let shutdown = shutdown().map_err(|error| (error, 1))?;
+    let signal = shutdown().map_err(|error| (error, 1))?;
+    let shutdown = async move {
+        signal.await;
+        stop.cancel();
+    };
     listener::serve(listeners, app, web_config, shutdown).await.map_err(|error| (error.into(), 1))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -41,7 +41,13 @@ pub trait Sink: Send + Sync + 'static {
 
     /// A list of this kind is complete, in one namespace or, with an empty one, everywhere: of that kind and scope, whatever has none of these
     /// uids is gone. Not called for events, nor while an object was without a uid.
-    fn listed(&self, resource: &'static Resource, namespace: &str, uids: HashSet<String>, seen: Timestamp) -> impl Future<Output = ()> + Send;
+    fn listed(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        uids: HashSet<String>,
+        seen: Timestamp,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// How to watch.

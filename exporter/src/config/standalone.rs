@@ -4,7 +4,7 @@
 //! journal.
 
 use super::journal::Journal;
-use super::{Look, Rules, Web, duration};
+use super::{Api, Look, Rules, Web, duration};
 use crate::scrape::Upstream;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -33,6 +33,9 @@ pub struct Standalone {
         help_heading = "Reading"
     )]
     pub sweep_interval: Duration,
+    /// Who may see what.
+    #[command(flatten)]
+    pub api: Api,
     /// What is remembered.
     #[command(flatten)]
     pub journal: Journal,

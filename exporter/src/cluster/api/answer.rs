@@ -144,7 +144,10 @@ mod tests {
         assert_eq!((page.version.as_str(), page.token.as_deref(), page.items.len()), ("7", Some("more"), 4));
         assert_eq!(identity(page.items[0]).uid, "u");
         assert_eq!(identity(page.items[1]).uid, "");
-        assert_eq!(object(page.items[0], "K", "v1").unwrap(), serde_json::json!({"metadata": {"uid": "u"}, "kind": "K", "apiVersion": "v1"}));
+        assert_eq!(
+            object(page.items[0], "K", "v1").unwrap(),
+            serde_json::json!({"metadata": {"uid": "u"}, "kind": "K", "apiVersion": "v1"})
+        );
         assert_eq!(object(page.items[1], "K", "v1").unwrap(), 5);
         let empty = Page::parse(br#"{"metadata": {"resourceVersion": "7"}, "items": null}"#).unwrap();
         assert_eq!((empty.items.len(), empty.token), (0, None));

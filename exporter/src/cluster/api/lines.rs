@@ -109,7 +109,8 @@ mod tests {
     use super::*;
 
     fn lines(pieces: Vec<Vec<u8>>) -> Lines {
-        let pieces = futures_util::stream::iter(pieces.into_iter().map(|it| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from(it)))));
+        let pieces =
+            futures_util::stream::iter(pieces.into_iter().map(|it| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from(it)))));
         Lines::new(Body::wrap_body(http_body_util::StreamBody::new(pieces)))
     }
 

@@ -81,7 +81,11 @@ mod tests {
 
     fn owned(kind: &str, name: &str, labels: &Value) -> (String, String) {
         let owners = json!([{"kind": "Other", "name": "other"}, {"kind": kind, "name": name, "controller": true}]);
-        let pod = pod(&json!({"metadata": {"namespace": "n", "name": "p", "labels": labels, "ownerReferences": owners}}), Timestamp::UNIX_EPOCH, false);
+        let pod = pod(
+            &json!({"metadata": {"namespace": "n", "name": "p", "labels": labels, "ownerReferences": owners}}),
+            Timestamp::UNIX_EPOCH,
+            false,
+        );
         let pod = pod.unwrap();
         (pod.workload_kind, pod.workload)
     }

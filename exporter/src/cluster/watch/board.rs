@@ -144,7 +144,9 @@ fn log_begin(slots: &[Slot], at: usize, error: &Error) {
             tracing::debug!(kind = resource.kind, namespace = now.namespace, %error, "Cannot watch either.");
         }
         Error::Missing => tracing::info!(kind = resource.kind, "The API server has no such kind (nor, perhaps, others); asking again."),
-        _ => tracing::warn!(kind = resource.kind, namespace = now.namespace, %error, "Cannot watch (nor, perhaps, other kinds); trying again."),
+        _ => {
+            tracing::warn!(kind = resource.kind, namespace = now.namespace, %error, "Cannot watch (nor, perhaps, other kinds); trying again.")
+        }
     }
 }
 

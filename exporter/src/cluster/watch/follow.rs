@@ -3,9 +3,9 @@
 //! A watch that is closed goes on where it was; only a version that is too old, or a kind that went away, makes it list anew. Each error says
 //! how long to wait ([`Follower::rest`]); nothing ends a task.
 
+use super::Sink;
 use super::board::Board;
 use super::pause::{Pause, between};
-use super::Sink;
 use crate::cluster::api::{self, Api, Change, Error, Line, Page, Part};
 use crate::tools::resource::{Resource, What};
 use jiff::Timestamp;
