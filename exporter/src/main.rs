@@ -179,7 +179,8 @@ fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Logs to standard error. Other crates' lines are capped at info, whatever the level: some of them log what they handle.
+/// Logs to standard error. Other crates' lines are capped at info, whatever the level: some of them log what they handle, and the Kubernetes
+/// client each refused request, which we tell once.
 fn log(flags: &Log) {
     let (own, others) = match flags.level {
         LogLevel::Trace => ("trace", "info"),
@@ -188,7 +189,7 @@ fn log(flags: &Log) {
         LogLevel::Warn => ("warn", "warn"),
         LogLevel::Error => ("error", "error"),
     };
-    let filter = EnvFilter::new(format!("{others},chaoscope={own}"));
+    let filter = EnvFilter::new(format!("{others},kube_client=off,chaoscope={own}"));
     let registry = tracing_subscriber::registry().with(filter);
     match flags.format {
         LogFormat::Logfmt => {

@@ -97,24 +97,25 @@ impl Kube {
 
     /// A kubeconfig with this token.
     pub fn kubeconfig_of(&self, token: &str) -> PathBuf {
-        self.write_kubeconfig(token, self.address, &format!("token: {token:?}"))
+        self.write_kubeconfig(token, &self.url(), &format!("token: {token:?}"))
     }
 
     /// A kubeconfig with the token of this file, which is read again and again.
     pub fn kubeconfig_with_file(&self, token: &Path) -> PathBuf {
-        self.write_kubeconfig("file", self.address, &format!("tokenFile: {token:?}"))
+        self.write_kubeconfig("file", &self.url(), &format!("tokenFile: \"{}\"", token.display()))
     }
 
-    /// A kubeconfig of the user who may do everything, by way of another address, such as that of a proxy.
+    /// A kubeconfig of the user who may do everything, by way of plain HTTP to another address, such as that of a proxy.
     pub fn kubeconfig_via(&self, address: SocketAddr) -> PathBuf {
-        self.write_kubeconfig("via", address, &format!("token: {ADMIN:?}"))
+        self.write_kubeconfig("via", &format!("http://{address}"), &format!("token: {ADMIN:?}"))
     }
 
     /// The tokens, besides [`ADMIN`] and [`NOBODY`], and their users. In force from the next start on.
     pub fn write_tokens(&self, tokens: &[(&str, &str)]) {
-        let all = tokens.iter().map(|(token, user)| format!("{token},{user},{user},\n")).collect::<String>();
-        let all = format!("{ADMIN},admin,admin,\"system:masters\"\n{NOBODY},nobody,nobody,\n{all}");
-        fs::write(self.folder.path().join("tokens.csv"), all).expect("writing the tokens");
+        let admin = format!("{ADMIN},admin,admin,\"system:masters\"");
+        let others = [(NOBODY, "nobody")].into_iter().chain(tokens.iter().copied());
+        let lines: Vec<_> = [admin].into_iter().chain(others.map(|(token, user)| format!("{token},{user},{user},"))).collect();
+        fs::write(self.folder.path().join("tokens.csv"), lines.join("\n") + "\n").expect("writing the tokens");
     }
 
     /// One request by who may do everything: status and body; a body that is not JSON comes as a string.
@@ -123,6 +124,7 @@ impl Kube {
     }
 
     /// One request with this token.
+    #[allow(clippy::needless_pass_by_value, reason = "methods are constants")]
     pub fn call_as(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
         until(
             || Some(self.call_once(token, method.clone(), path, body)).filter(|(status, _)| *status != 429),
@@ -142,9 +144,14 @@ impl Kube {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    fn write_kubeconfig(&self, name: &str, address: SocketAddr, user: &str) -> PathBuf {
+    /// `https://127.0.0.1:…`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    fn write_kubeconfig(&self, name: &str, server: &str, user: &str) -> PathBuf {
         let path = self.folder.path().join(format!("kubeconfig-{name}"));
-        let (server, authority) = (format!("https://{address}"), self.authority());
+        let authority = self.authority().display().to_string();
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              clusters: [{{name: test, cluster: {{server: {server:?}, certificate-authority: {authority:?}}}}}]\n\

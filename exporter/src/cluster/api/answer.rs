@@ -34,14 +34,13 @@ pub enum Change<'a> {
 }
 
 /// As much of an object as is needed to know which one it is. Anything else in it may be as it likes.
-#[derive(Debug, Default, Deserialize)]
-pub struct Identity {
-    /// `metadata`.
+#[derive(Default, Deserialize)]
+struct Identity {
     #[serde(default)]
-    pub metadata: Names,
+    metadata: Names,
 }
 
-/// Names of an object.
+/// Which object it is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Names {
@@ -91,7 +90,7 @@ impl<'a> Page<'a> {
             return Err(Error::Malformed("a list without a version".to_owned()));
         }
         // Without items it is not a list; without one of them it may be.
-        Ok(Self { version: list.metadata.resource_version, token, items: list.items.unwrap_or(Vec::new()) })
+        Ok(Self { version: list.metadata.resource_version, token, items: list.items.unwrap_or_default() })
     }
 }
 

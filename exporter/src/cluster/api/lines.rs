@@ -20,8 +20,8 @@ const QUIET: Duration = Duration::from_secs(150);
 const KEPT: usize = 64 << 10;
 
 /// A watch as it comes.
-pub struct Lines {
-    body: Body,
+pub struct Lines<B = Body> {
+    body: B,
     buffer: BytesMut,
     searched: usize,
     skipping: bool,
@@ -36,8 +36,12 @@ pub enum Line {
     TooLong,
 }
 
-impl Lines {
-    pub(super) fn new(body: Body) -> Self {
+impl<B> Lines<B>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    pub(super) fn new(body: B) -> Self {
         Self { body, buffer: BytesMut::new(), searched: 0, skipping: false }
     }
 
@@ -108,10 +112,11 @@ async fn gather(mut body: Body, limit: usize, bytes: &mut Vec<u8>) -> Result<(),
 mod tests {
     use super::*;
 
-    fn lines(pieces: Vec<Vec<u8>>) -> Lines {
-        let pieces =
-            futures_util::stream::iter(pieces.into_iter().map(|it| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from(it)))));
-        Lines::new(Body::wrap_body(http_body_util::StreamBody::new(pieces)))
+    type Pieces = std::vec::IntoIter<Result<hyper::body::Frame<Bytes>, std::io::Error>>;
+
+    fn lines(pieces: Vec<Vec<u8>>) -> Lines<http_body_util::StreamBody<futures_util::stream::Iter<Pieces>>> {
+        let frames: Vec<_> = pieces.into_iter().map(|it| Ok(hyper::body::Frame::data(Bytes::from(it)))).collect();
+        Lines::new(http_body_util::StreamBody::new(futures_util::stream::iter(frames)))
     }
 
     #[tokio::test]

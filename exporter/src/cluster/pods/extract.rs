@@ -45,7 +45,7 @@ pub fn absent(namespace: &str, name: &str, seen: Timestamp) -> PodSeen {
     }
 }
 
-/// Kind and name of what owns it. A ReplicaSet is named after its owner and a hash, and the hash is a label of the pod: the owner is then a
+/// Kind and name of what owns it. A `ReplicaSet` is named after its owner and a hash, and the hash is a label of the pod: the owner is then a
 /// Deployment or, by the label, an Argo Rollout. Both empty: nothing owns it.
 fn workload(metadata: &Value) -> (String, String) {
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();

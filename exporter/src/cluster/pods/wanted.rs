@@ -50,7 +50,7 @@ impl Wanted {
         let pods = targets.into_iter().filter(|it| !it.pod.is_empty() && self.may(&it.namespace));
         let wanted: BTreeSet<_> = pods.map(|it| (it.namespace.clone(), it.pod.clone())).collect();
         let mut state = self.state();
-        let before = state.runs.remove(run).unwrap_or(BTreeSet::new());
+        let before = state.runs.remove(run).unwrap_or_default();
         for (namespace, name) in wanted.difference(&before) {
             self.add(&mut state, namespace, name);
         }

@@ -120,7 +120,7 @@ impl Slot {
             tracing::info!(kind = resource.kind, "Not watched: it belongs to no namespace, and only some namespaces are watched.");
         }
         let settled = namespace.is_none();
-        let namespace = namespace.unwrap_or_else(String::new);
+        let namespace = namespace.unwrap_or_default();
         let now = WatchNow { resource: resource.plural, namespace, reason: reason.to_owned(), ..WatchNow::default() };
         Self { resource, now, settled }
     }
@@ -145,7 +145,8 @@ fn log_begin(slots: &[Slot], at: usize, error: &Error) {
         }
         Error::Missing => tracing::info!(kind = resource.kind, "The API server has no such kind (nor, perhaps, others); asking again."),
         _ => {
-            tracing::warn!(kind = resource.kind, namespace = now.namespace, %error, "Cannot watch (nor, perhaps, other kinds); trying again.")
+            let namespace = &now.namespace;
+            tracing::warn!(kind = resource.kind, namespace, %error, "Cannot watch (nor, perhaps, other kinds); trying again.");
         }
     }
 }
