@@ -84,6 +84,13 @@ install_node() {
   ln -sf "$home"/node_modules/npm/bin/npx-cli.js "$prefix/bin/npx"
 }
 
+# The first time this takes minutes, and writes below the caller's own cache.
+api_server() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/kube/build.sh
+  [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
+}
+
 scratch=$(mktemp -d)
 policy=
 trap 'rm -rf "$scratch" $policy' EXIT
@@ -91,3 +98,4 @@ trap 'rm -rf "$scratch" $policy' EXIT
 debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 at_least "$node_wanted" "$(node_version)" || install_node
+api_server

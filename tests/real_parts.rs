@@ -1,4 +1,4 @@
-//! The kit's own tests: a browser, namespaces, and the kernel that has netem.
+//! The kit's own tests: a browser, namespaces, the kernel that has netem, and an API server.
 //!
 //! Apart from the tests that use these parts, so that a broken part is told from a broken Chaoscope.
 
@@ -6,8 +6,12 @@ mod kit;
 
 use flate2::read::ZlibDecoder;
 use kit::chromium::Chromium;
+use kit::kube::objects::{CHAOS_MESH, chaos, pod};
+use kit::kube::{Kube, NOBODY, Options};
 use kit::netns::Netns;
 use kit::uml;
+use reqwest::Method;
+use serde_json::json;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -104,6 +108,76 @@ fn the_trees_chaos_tools_write_are_there_and_carry_what_was_sent() {
     assert_eq!(find(&mesh, "eth0", "4:")["kind"], "sfq");
     assert_eq!(find(&krkn, "ifb0", "101:")["parent"], "100:1");
     assert_eq!(find(&krkn, "eth0", "ffff:")["kind"], "ingress");
+}
+
+#[test]
+#[ignore = "needs Go, for the API server of the tests: run by make test"]
+fn an_api_server_keeps_what_it_acknowledged_over_kill_and_restart() {
+    let kube = Kube::start_with(&Options { flags: vec![], tokens: vec![("reader-token".into(), "reader".into())] });
+    assert_eq!(kube.call(Method::GET, "/version", None).1["gitVersion"], "v1.34.4");
+    kube.define(&["NetworkChaos", "Workflow"]);
+    kube.namespace("lab");
+    let mut held = chaos("NetworkChaos", "lab", "slow");
+    held["metadata"]["finalizers"] = json!(["chaos-mesh/records"]);
+    held["status"] = json!({"experiment": {"desiredPhase": "Run"}});
+    assert_eq!(kube.create(&held)["status"]["experiment"]["desiredPhase"], "Run");
+    let mut flow = chaos("Workflow", "lab", "flow");
+    flow["status"] = json!({"entryNode": "entry-1"});
+    assert_eq!(kube.put(&flow)["status"]["entryNode"], "entry-1");
+    kube.create(&pod("lab", "web-0"));
+
+    let pods = "/api/v1/namespaces/lab/pods";
+    assert_eq!(kube.call_as(NOBODY, Method::GET, pods, None).0, 403);
+    assert_eq!(kube.call_as("unknown", Method::GET, pods, None).0, 401);
+    kube.allow("reader", Some("lab"), &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]));
+    kit::process::until(|| (kube.call_as("reader-token", Method::GET, pods, None).0 == 200).then_some(()), || "a role is in force".into());
+
+    kube.kill();
+    kube.restart();
+    kube.delete(&held);
+    assert!(kube.get(&held).unwrap()["metadata"]["deletionTimestamp"].is_string());
+    kube.patch(&held, &json!({"metadata": {"finalizers": null}}));
+    assert_eq!(kube.get(&held), None);
+    assert_eq!(kube.get(&flow).unwrap()["status"]["entryNode"], "entry-1");
+}
+
+#[test]
+#[ignore = "needs Go, for the API server of the tests: run by make test"]
+fn an_api_server_is_fed_what_a_recording_saw() {
+    let recording = tempfile::tempdir().unwrap();
+    for folder in ["initial", "watch"] {
+        fs::create_dir(recording.path().join(folder)).unwrap();
+    }
+    let pods = json!({"items": [{"metadata": {"name": "web-0", "namespace": "shop", "uid": "old-pod"}, "spec": pod("", "")["spec"]}]});
+    fs::write(recording.path().join("initial/pods.json"), pods.to_string()).unwrap();
+    let mut slow = chaos("NetworkChaos", "shop", "slow");
+    slow["metadata"]["uid"] = "old-uid".into();
+    slow["metadata"]["resourceVersion"] = "7".into();
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "slow.18ea1418f6985665", "namespace": "shop"}, "reason": "Started",
+        "involvedObject": {"apiVersion": CHAOS_MESH, "kind": "NetworkChaos", "namespace": "shop", "name": "slow", "uid": "old-uid"},
+    });
+    let line = |second: u8, what: &str, object: &serde_json::Value| {
+        let seen = format!("2026-11-21T14:00:0{second}Z");
+        format!("{}\n", json!({"seen": seen, "watch": {"type": what, "object": object}}))
+    };
+    let mut running = slow.clone();
+    running["status"] = json!({"experiment": {"desiredPhase": "Run"}});
+    let changes = line(1, "ADDED", &slow) + &line(3, "MODIFIED", &running);
+    fs::write(recording.path().join("watch/networkchaos.jsonl"), changes).unwrap();
+    fs::write(recording.path().join("watch/events.core.jsonl"), line(2, "ADDED", &event)).unwrap();
+
+    let kube = Kube::start();
+    kube.define(&["NetworkChaos"]);
+    kube.feed(recording.path());
+    let stored = kube.get(&slow).unwrap();
+    assert_eq!(stored["status"], running["status"]);
+    assert_eq!(kube.get(&event).unwrap()["involvedObject"]["uid"], stored["metadata"]["uid"]);
+    assert!(kube.get(&pod("shop", "web-0")).is_some());
+
+    fs::write(recording.path().join("watch/networkchaos.jsonl"), line(1, "DELETED", &slow)).unwrap();
+    kube.feed(recording.path());
+    assert_eq!(kube.get(&slow), None);
 }
 
 /// Width, height and the first pixel of an RGB image: in its first line, no filter changes that pixel.

@@ -2,6 +2,22 @@
 //!
 //! To add a flag: a field here with its `env`; what it does is written into `--help` by its doc comment.
 
+mod api;
+mod client;
+mod cluster;
+mod journal;
+mod peers;
+mod recording;
+mod standalone;
+
+pub use api::{Api, Auth};
+pub use client::{Doctor, Filters, Runs, Server};
+pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
+pub use journal::{Journal, MaxSize, Retention};
+pub use peers::{PeerDaemon, Peers};
+pub use recording::{Recorded, Told};
+pub use standalone::Standalone;
+
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
 use clap::builder::FalseyValueParser;
@@ -13,6 +29,7 @@ const ABOUT: &str = "What chaos is running on this host, whether it is really in
 
 const EXAMPLES: &str = "\
 Examples:
+  chaoscope standalone                        watch this host, remember its runs
   chaoscope node                              serve this host's state on :10765
   chaoscope snapshot                          print it once, as a table
   chaoscope snapshot --pod shop/web-0 --output json
@@ -43,6 +60,24 @@ pub enum Command {
     /// mounts that chaos tools leave behind. No tool is forked, nothing in the namespaces is changed, no API server is asked.
     #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
     Node(Box<Node>),
+    /// Watch this host and remember: every fault that appears and vanishes becomes a run. Needs no cluster.
+    ///
+    /// Sweeps all network namespaces every few seconds. netem, tbf, packet filter rules in the shapes chaos tools write, and the processes of
+    /// such tools become runs with their parameters, whoever made them. The journal of runs outlives this process and what it saw.
+    #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
+    Standalone(Box<Standalone>),
+    /// Watch a cluster: every experiment, what became of it, and a journal of both; served as metrics, API, live stream and page.
+    ///
+    /// Of the API server it only gets, lists and watches (docs/cluster.md has the roles). What happened while it was down is rebuilt from
+    /// the objects' own records.
+    #[command(
+        after_help = "Serves /metrics, the API on /api/v1, a status page on /, /healthz and /readyz; on 127.0.0.1 unless told otherwise."
+    )]
+    Cluster(Box<Cluster>),
+    /// Tell a recording as if it happened now, and serve what became of it: for demos, reports and tests.
+    Replay(Box<Replay>),
+    /// Write down what a live cluster says of chaos, to be replayed elsewhere. Stop with ctrl-c.
+    Record(Box<Record>),
     /// Print what is on this host now.
     Snapshot(Snapshot),
     /// Ask whether chaos is on this host: exit code 0 no, 1 yes, 3 cannot tell.
@@ -53,6 +88,19 @@ Exit codes:
   2  wrong usage
   3  could not tell: something could not be read (listed, with the remedy)")]
     Check(Check),
+    /// List runs of a running Chaoscope, newest first.
+    #[command(after_help = "\
+Examples:
+  chaoscope runs --from 2h                        what ran in the last two hours
+  chaoscope runs --phase stuck --phase overdue    what needs somebody
+  chaoscope runs --target-namespace shop --follow
+  chaoscope runs --outcome '!recovered' --output json
+
+Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
+    Runs(Box<Runs>),
+    /// Ask a running Chaoscope what of it works, and what would mend the rest.
+    #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
+    Doctor(Doctor),
     /// Print a completion script for a shell.
     Completion {
         /// Which shell.
@@ -78,6 +126,9 @@ pub struct Node {
     /// Expose this host's load, CPU, memory, disks and network too, under `node_exporter`'s names.
     #[arg(long = "source.host", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
     pub source_host: bool,
+    /// This node's chaos-daemon.
+    #[command(flatten)]
+    pub peer: PeerDaemon,
 }
 
 /// Which rules and namespaces are exposed.
@@ -285,7 +336,10 @@ mod tests {
     #[test]
     fn every_flag_has_its_environment_variable() {
         for command in Arguments::command().get_subcommands() {
-            for argument in command.get_arguments().filter(|argument| !WITHOUT_VARIABLE.contains(&argument.get_id().as_str())) {
+            let lasting = |argument: &&clap::Arg| {
+                !WITHOUT_VARIABLE.contains(&argument.get_id().as_str()) && argument.get_help_heading() != Some(client::WHICH)
+            };
+            for argument in command.get_arguments().filter(lasting) {
                 let Some(flag) = argument.get_long() else { continue };
                 let wanted = format!("CHAOSCOPE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
                 assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "--{flag}");

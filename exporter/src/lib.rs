@@ -4,14 +4,20 @@
 //! chaos tool leaves behind, [`verdict`] compares, [`families`] writes metrics, [`serve`] shows them to Prometheus and people.
 //! Imports go one way: `serve → families → verdict → node → tools → model` (held by `tests/contracts.rs`).
 
+pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod exposition;
 pub mod families;
+pub mod ingest;
 pub mod journal;
 pub mod node;
+pub mod peers;
+pub mod recording;
+pub mod roles;
 pub mod scrape;
 pub mod serve;
 pub mod source;
+pub mod standalone;
 pub mod tools;
 pub mod verdict;

@@ -2,21 +2,23 @@
 //! [`EventQuery`] add the time and the page.
 //!
 //! A value may hold `*` (glob), begin with `~` (regular expression) or `!` (not); repeated values are alternatives. Whoever narrows a search
-//! by other means (the journal's SQL) must never narrow more than this does.
+//! by other means (the journal's SQL) must never narrow more than this does: `stuck` and `overdue` are no phases anybody stores, and what a
+//! caller may not see is taken away before it is matched.
 
-use crate::event::Event;
+mod words;
+
+use crate::event::{Event, Severity};
 use crate::experiment::Tool;
 use crate::run::{Run, Target};
 use jiff::Timestamp;
-use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 
-/// Longest value of a parameter, in bytes.
-pub const LONGEST_VALUE: usize = 1024;
-/// Most values of one parameter.
-pub const MOST_VALUES: usize = 100;
-/// What a compiled regular expression may take, in bytes.
-const REGEX_SIZE: usize = 1 << 20;
+pub use words::{LONGEST_VALUE, MOST_VALUES, Words};
+
+/// Most regular expressions of one query, all parameters together: each costs memory and time.
+pub const MOST_EXPRESSIONS: usize = 20;
+/// Words `phase` may ask for besides the phases a run has: they depend on the present ([`Filter::now`]).
+pub const DERIVED_PHASES: [&str; 2] = ["stuck", "overdue"];
 
 /// The parameters that filter, as they are written in a query. `label` is `key=value`.
 pub const FIELDS: [&str; 14] = [
@@ -52,18 +54,10 @@ pub enum Refused {
     },
 }
 
-/// One alternative.
-#[derive(Clone, Debug)]
-enum Shape {
-    Exact(String),
-    Pattern(Regex),
-}
-
-/// The values of one parameter: alternatives, some of them negated.
-#[derive(Clone, Debug, Default)]
-pub struct Words {
-    wanted: Vec<Shape>,
-    unwanted: Vec<Shape>,
+impl Refused {
+    fn value(parameter: &str, reason: String) -> Self {
+        Self::Value { parameter: parameter.to_owned(), reason }
+    }
 }
 
 /// Everything that filters.
@@ -72,6 +66,10 @@ pub struct Filter {
     words: BTreeMap<&'static str, Words>,
     /// Lower case; found anywhere in names, messages and parameters.
     text: Vec<String>,
+    /// How many regular expressions there are.
+    expressions: usize,
+    /// The present, for `phase=stuck` and `phase=overdue`; without it only what [`Run::at`] noted in a run counts.
+    pub now: Option<Timestamp>,
 }
 
 /// Which runs, and how many.
@@ -113,77 +111,40 @@ pub struct Position {
     pub row: i64,
 }
 
-impl Shape {
-    fn of(parameter: &str, text: &str) -> Result<Self, Refused> {
-        let refused = |reason: String| Refused::Value { parameter: parameter.to_owned(), reason };
-        if text.len() > LONGEST_VALUE {
-            return Err(refused(format!("longer than {LONGEST_VALUE} bytes")));
-        }
-        let pattern = match text.strip_prefix('~') {
-            Some(pattern) => format!("^(?:{pattern})$"),
-            None if text.contains('*') => format!("(?s)^{}$", regex::escape(text).replace(r"\*", ".*")),
-            None => return Ok(Self::Exact(text.to_owned())),
-        };
-        let built = RegexBuilder::new(&pattern).size_limit(REGEX_SIZE).build();
-        built.map(Self::Pattern).map_err(|error| refused(format!("not a regular expression: {error}")))
-    }
-
-    fn matches(&self, value: &str) -> bool {
-        match self {
-            Self::Exact(text) => text == value,
-            Self::Pattern(pattern) => pattern.is_match(value),
-        }
-    }
-}
-
-impl Words {
-    /// One more value.
-    fn add(&mut self, parameter: &str, value: &str) -> Result<(), Refused> {
-        if self.wanted.len() + self.unwanted.len() >= MOST_VALUES {
-            return Err(Refused::Value { parameter: parameter.to_owned(), reason: format!("more than {MOST_VALUES} values") });
-        }
-        match value.strip_prefix('!') {
-            Some(value) => self.unwanted.push(Shape::of(parameter, value)?),
-            None => self.wanted.push(Shape::of(parameter, value)?),
-        }
-        Ok(())
-    }
-
-    /// Whether a value passes: none of the unwanted ones, and one of the wanted ones where there are any.
-    pub fn matches(&self, value: &str) -> bool {
-        self.matches_any(std::iter::once(value))
-    }
-
-    /// The same for something that has several values: one of them must be wanted, none unwanted.
-    pub fn matches_any<'a>(&self, values: impl Iterator<Item = &'a str> + Clone) -> bool {
-        let hit = |shapes: &[Shape]| values.clone().any(|value| shapes.iter().any(|shape| shape.matches(value)));
-        !hit(&self.unwanted) && (self.wanted.is_empty() || hit(&self.wanted))
-    }
-
-    /// The values, where only exact ones are wanted: what an index can look up.
-    pub fn exact(&self) -> Option<Vec<&str>> {
-        let texts = self.wanted.iter().map(|shape| match shape {
-            Shape::Exact(text) => Some(text.as_str()),
-            Shape::Pattern(_) => None,
-        });
-        texts.collect::<Option<Vec<_>>>().filter(|texts| !texts.is_empty())
-    }
-}
-
 impl Filter {
+    /// A filter of nothing, that knows the present.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
     /// One more `parameter=value`. `Ok(false)`: not a filter's parameter.
     pub fn add(&mut self, parameter: &str, value: &str) -> Result<bool, Refused> {
-        if parameter == "text" {
-            if value.len() > LONGEST_VALUE || self.text.len() >= MOST_VALUES {
-                return Err(Refused::Value { parameter: "text".into(), reason: "too long or too often".into() });
-            }
-            self.text.push(value.to_lowercase());
-            return Ok(true);
+        let field = FIELDS.iter().copied().find(|field| *field == parameter);
+        if field.is_none() && parameter != "text" {
+            return Ok(false);
         }
-        let Some(field) = FIELDS.iter().copied().find(|field| *field == parameter) else { return Ok(false) };
-        check_word(field, value)?;
-        self.words.entry(field).or_default().add(field, value)?;
+        if value.chars().nth(LONGEST_VALUE).is_some() {
+            return Err(Refused::value(parameter, format!("longer than {LONGEST_VALUE} characters")));
+        }
+        match field {
+            Some(field) => self.add_word(field, value)?,
+            None if self.text.len() >= MOST_VALUES => return Err(Refused::value(parameter, format!("more than {MOST_VALUES} values"))),
+            None => self.text.push(value.to_lowercase()),
+        }
         Ok(true)
+    }
+
+    fn add_word(&mut self, field: &'static str, value: &str) -> Result<(), Refused> {
+        if words::is_expression(words::positive(value).1) {
+            self.expressions += 1;
+            if self.expressions > MOST_EXPRESSIONS {
+                return Err(Refused::value(field, format!("more than {MOST_EXPRESSIONS} regular expressions in one query")));
+            }
+        }
+        check_word(field, value)?;
+        let words = self.words.entry(field).or_default();
+        words.derived |= field == "phase" && DERIVED_PHASES.contains(&words::positive(value).1);
+        words.add(field, value)
     }
 
     /// What is asked about one parameter.
@@ -198,6 +159,16 @@ impl Filter {
 
     fn pass(&self, field: &str, value: &str) -> bool {
         self.words.get(field).is_none_or(|words| words.matches(value))
+    }
+
+    /// A run that is stuck or overdue is so besides being in its phase; who belongs to no run is in the phase with the empty name.
+    fn pass_phase(&self, run: Option<&Run>) -> bool {
+        let Some(words) = self.words.get("phase") else { return true };
+        let Some(run) = run else { return words.matches("") };
+        let now = |derived: fn(&Run, Timestamp) -> Option<Timestamp>| self.now.and_then(|now| derived(run, now));
+        let stuck = run.stuck_since.or_else(|| now(Run::stuck_at)).map(|_| "stuck");
+        let overdue = run.overdue_since.or_else(|| now(Run::overdue_at)).map(|_| "overdue");
+        words.matches_any(std::iter::once(run.phase.as_str()).chain(stuck).chain(overdue))
     }
 
     fn pass_labels(&self, labels: &BTreeMap<String, String>) -> bool {
@@ -230,7 +201,7 @@ impl Filter {
             && self.pass("kind", &run.kind)
             && self.pass("namespace", &run.namespace)
             && self.pass("name", &run.name)
-            && self.pass("phase", run.phase.as_str())
+            && self.pass_phase(Some(run))
             && self.pass("outcome", run.outcome.map_or("", crate::run::Outcome::as_str))
             && self.pass_labels(&run.labels)
             && (!self.asks_for_targets() || run.targets.iter().any(|target| self.pass_target(target)))
@@ -247,7 +218,7 @@ impl Filter {
             && self.pass("name", &event.name)
             && self.pass("reason", &event.reason)
             && self.pass("type", event.severity.as_str())
-            && self.pass("phase", run.map_or("", |run| run.phase.as_str()))
+            && self.pass_phase(run)
             && self.pass("outcome", run.and_then(|run| run.outcome).map_or("", crate::run::Outcome::as_str))
             && run.map_or_else(|| self.pass_labels(&BTreeMap::new()), |run| self.pass_labels(&run.labels))
             && (!self.asks_for_targets() || self.pass_event_target(event, run))
@@ -265,26 +236,30 @@ impl Filter {
     }
 }
 
-/// Words of a closed set are checked, so that a typing error is not an empty answer.
-fn check_word(field: &str, value: &str) -> Result<(), Refused> {
-    let word = value.strip_prefix('!').unwrap_or(value);
-    if word.contains('*') || word.starts_with('~') {
-        return Ok(());
-    }
-    let allowed: Vec<&str> = match field {
-        "phase" => crate::run::Phase::ALL.iter().map(|phase| phase.as_str()).collect(),
+/// The words of a parameter whose values are a closed set.
+pub fn closed(field: &str) -> Option<Vec<&'static str>> {
+    Some(match field {
+        "phase" => crate::run::Phase::ALL.iter().map(|phase| phase.as_str()).chain(DERIVED_PHASES).collect(),
         "outcome" => std::iter::once("").chain(crate::run::Outcome::ALL.iter().map(|outcome| outcome.as_str())).collect(),
         "tool" => Tool::ALL.iter().map(|tool| tool.as_str()).collect(),
-        "type" => vec!["Normal", "Warning"],
-        "label" if !word.contains('=') => {
-            return Err(Refused::Value { parameter: field.to_owned(), reason: "a label is asked for as key=value".to_owned() });
-        }
-        _ => return Ok(()),
-    };
-    if allowed.contains(&word) {
+        "type" => vec![Severity::Normal.as_str(), Severity::Warning.as_str()],
+        _ => return None,
+    })
+}
+
+/// Words of a closed set are checked, so that a typing error is not an empty answer.
+fn check_word(field: &str, value: &str) -> Result<(), Refused> {
+    let (_, word) = words::positive(value);
+    if word.contains('*') || words::is_expression(word) {
         return Ok(());
     }
-    Err(Refused::Value { parameter: field.to_owned(), reason: format!("{word:?} is none of {}", allowed.join(", ")) })
+    if field == "label" && !word.contains('=') {
+        return Err(Refused::value(field, "a label is asked for as key=value".to_owned()));
+    }
+    match closed(field) {
+        Some(allowed) if !allowed.contains(&word) => Err(Refused::value(field, format!("{word:?} is none of {}", allowed.join(", ")))),
+        _ => Ok(()),
+    }
 }
 
 impl RunQuery {
@@ -302,48 +277,4 @@ impl EventQuery {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(values: &[&str]) -> Words {
-        let mut words = Words::default();
-        values.iter().for_each(|value| words.add("name", value).unwrap());
-        words
-    }
-
-    #[test]
-    fn values_are_alternatives_and_may_be_globs_expressions_or_negated() {
-        for (values, yes, no) in [
-            (&["web"][..], &["web"][..], &["web-0", ""][..]),
-            (&["web-*", "db"], &["web-0", "web-", "db"], &["web", "db-0"]),
-            (&["~we(b|c)"], &["web", "wec"], &["web-0", "xweb"]),
-            (&["!web*"], &["db", ""], &["web-0"]),
-            (&["w*", "!web"], &["wx"], &["web", "db"]),
-            (&["!~.*-[0-9]"], &["web"], &["web-0"]),
-            (&["a.c"], &["a.c"], &["abc"]),
-        ] {
-            let words = words(values);
-            assert!(yes.iter().all(|value| words.matches(value)), "{values:?}");
-            assert!(!no.iter().any(|value| words.matches(value)), "{values:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_understood_is_refused_with_what_is_allowed() {
-        let mut filter = Filter::default();
-        assert!(filter.add("name", "~(").unwrap_err().to_string().starts_with("name: not a regular expression"));
-        assert!(filter.add("phase", "runing").unwrap_err().to_string().contains("selecting, injecting"));
-        assert!(filter.add("outcome", "!recovered").unwrap());
-        assert!(filter.add("label", "team").is_err());
-        assert_eq!(filter.add("nmae", "x"), Ok(false));
-        assert!(filter.add("name", &"x".repeat(2000)).is_err());
-        assert!(filter.add("name", "~(a{1000}){1000}").is_err(), "an expression that would take much memory");
-    }
-
-    #[test]
-    fn exact_values_can_be_looked_up_and_others_cannot() {
-        assert_eq!(words(&["a", "b", "!c"]).exact(), Some(vec!["a", "b"]));
-        assert_eq!(words(&["a*"]).exact(), None);
-        assert_eq!(words(&["!a"]).exact(), None);
-    }
-}
+mod tests;

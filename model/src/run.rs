@@ -20,20 +20,22 @@ pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(120);
 const NAME_SPACE: Uuid = Uuid::from_u128(0x6b1c_52a7_9d0e_4f63_8e21_c5d4_70a9_3b18);
 
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $(#[$first:meta])* $initial:ident = $beginning:literal, $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?
+    }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant),+ }
+        pub enum $name { $(#[$first])* #[default] $initial, $($(#[$doc])* $variant),+ }
 
         impl $name {
             /// Every value, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const ALL: &'static [Self] = &[Self::$initial, $(Self::$variant),+];
 
             /// The word used in labels, in queries and in JSON.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self { Self::$initial => $beginning, $(Self::$variant => $word),+ }
             }
 
             /// The value of a word.
@@ -123,7 +125,6 @@ pub struct Target {
     /// `selected` by the experiment's selector, or `peer`: the other end of a network fault.
     pub role: String,
     /// Where the target is.
-    #[serde(default = "pending")]
     pub state: TargetState,
     /// When the fault was applied.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
@@ -137,16 +138,6 @@ pub struct Target {
     pub message: String,
     /// Declared compared with read; null until a node has looked.
     pub verdict: Option<String>,
-}
-
-fn pending() -> TargetState {
-    TargetState::Pending
-}
-
-impl Default for TargetState {
-    fn default() -> Self {
-        Self::Pending
-    }
 }
 
 /// One application of an experiment. Times are null where unknown; texts are empty where they do not apply.
@@ -224,6 +215,12 @@ impl Run {
         Uuid::new_v5(&NAME_SPACE, format!("{cluster}\n{uid}\n{ordinal}").as_bytes()).to_string()
     }
 
+    /// The id of a fault first seen then in a kernel: the same after a restart, for what is kept tells when that was. `place` is the device
+    /// and inode of its network namespace, empty for what is in none.
+    pub fn id_of_fault(boot: &str, place: &str, key: &str, first_seen: Timestamp) -> String {
+        Uuid::new_v5(&NAME_SPACE, format!("kernel\n{boot}\n{place}\n{key}\n{first_seen}").as_bytes()).to_string()
+    }
+
     /// Whether it has not ended.
     pub const fn is_open(&self) -> bool {
         self.outcome.is_none()
@@ -237,16 +234,25 @@ impl Run {
     /// What depends on the present: whether it is stuck, whether it is overdue. Never stored.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
+        self.stuck_since = self.stuck_at(now);
+        self.overdue_since = self.overdue_at(now);
+        self
+    }
+
+    /// Since when it injects or recovers, where that has lasted longer than [`STUCK_AFTER`] then.
+    pub fn stuck_at(&self, now: Timestamp) -> Option<Timestamp> {
         let entered = match self.phase {
             Phase::Injecting => Some(self.started_at),
             Phase::Recovering => self.stop_requested_at,
             _ => None,
         };
-        let open = self.is_open();
-        self.stuck_since = entered.filter(|since| open && now.duration_since(*since) > STUCK_AFTER);
-        let late = |end: &Timestamp| open && self.phase != Phase::Recovering && now.duration_since(*end) > OVERDUE_AFTER;
-        self.overdue_since = self.expected_end_at.filter(late);
-        self
+        entered.filter(|since| self.is_open() && now.duration_since(*since) > STUCK_AFTER)
+    }
+
+    /// When it should have ended, where that was more than [`OVERDUE_AFTER`] before.
+    pub fn overdue_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let late = |end: &Timestamp| self.is_open() && self.phase != Phase::Recovering && now.duration_since(*end) > OVERDUE_AFTER;
+        self.expected_end_at.filter(late)
     }
 
     /// Notes how exactly a time is known, and gives the time.

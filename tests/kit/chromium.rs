@@ -43,22 +43,37 @@ impl Chromium {
 
     fn run(self, action: &str, url: &str) -> String {
         let profile = tempfile::tempdir().expect("a temporary folder");
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", "60", "chromium"]).args(self.flags(profile.path()));
+        succeed(command.arg(action).arg(url))
+    }
+
+    /// What to start it with: a new profile in `profile`, and no talk to anybody but the page.
+    pub(super) fn flags(self, profile: &Path) -> Vec<String> {
         if !self.javascript {
             // Only the page's; --blink-settings=scriptEnabled=false would also stop what takes the picture.
             let preferences = r#"{"profile": {"default_content_setting_values": {"javascript": 2}}}"#;
-            fs::create_dir(profile.path().join("Default")).expect("a profile");
-            fs::write(profile.path().join("Default/Preferences"), preferences).expect("a profile");
+            fs::create_dir(profile.join("Default")).expect("a profile");
+            fs::write(profile.join("Default/Preferences"), preferences).expect("a profile");
         }
-        let mut command = Command::new("timeout");
-        command
-            .args(["--kill-after=5", "60", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
-            .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
-            .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(format!("--window-size={},{}", self.width, self.height));
+        let fixed = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ];
+        let mut out: Vec<_> = fixed.map(ToOwned::to_owned).to_vec();
+        out.push(format!("--user-data-dir={}", profile.display()));
+        out.push(format!("--window-size={},{}", self.width, self.height));
         if self.dark {
-            command.arg("--blink-settings=preferredColorScheme=0");
+            out.push("--blink-settings=preferredColorScheme=0".to_owned());
         }
-        succeed(command.arg(action).arg(url))
+        out
     }
 }

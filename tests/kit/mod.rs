@@ -14,7 +14,10 @@
 
 pub mod chromium;
 pub mod http;
+pub mod kube;
 pub mod netns;
 pub mod process;
 pub mod prometheus;
+pub mod protobuf;
+pub mod tab;
 pub mod uml;

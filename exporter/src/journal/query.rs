@@ -3,6 +3,8 @@
 //! Any number of callers, as many connections as there are cores, each read in a transaction of its own, so that one answer is of one
 //! moment. Callers block. To extend: one function here and its line in [`super::Journal`].
 
+mod numbered;
+
 use super::term::{self, Search, time};
 use super::{Change, Error, Item, Page, schema};
 use chaoscope_model::event::Event;

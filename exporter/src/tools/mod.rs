@@ -6,6 +6,7 @@
 pub mod chaos_mesh;
 pub mod helpers;
 pub mod krkn;
+pub mod resource;
 
 use chaoscope_model::Tool;
 

@@ -24,12 +24,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::WebError;
+pub(super) use reading::read_limited;
 pub use secret::Secret;
 pub(super) use settings::Settings;
+pub(super) use stamp::Stamp;
 
 use super::episode::Episode;
 use reading::Reading;
-use stamp::Stamp;
 
 /// Fuzzing: the YAML keys.
 #[cfg(fuzzing)]
@@ -87,6 +88,11 @@ impl WebConfig {
     /// Whether connections are encrypted.
     pub fn is_tls(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.version().settings.tls().is_some())
+    }
+
+    /// Whether callers are asked for a user name and a password.
+    pub fn asks_passwords(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.version().settings.asks_passwords())
     }
 
     /// The settings of now. A few `stat` calls where nothing changed; the files are read off the async threads.

@@ -89,7 +89,7 @@ fn pems(section: &TlsSection, path: &Path, files: &mut Files) -> Result<Pems, We
 }
 
 /// The content of a regular file (a pipe or a device could block or never end) of at most [`MAX_BYTES`].
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+pub(in super::super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

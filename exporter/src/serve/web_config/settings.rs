@@ -80,6 +80,11 @@ impl Settings {
         self.tls.as_ref().map(|tls| Arc::clone(&tls.config))
     }
 
+    /// Whether there are users to prove.
+    pub(super) fn asks_passwords(&self) -> bool {
+        self.users.is_some()
+    }
+
     /// Whether the rate limit lets a request at `now` pass.
     pub(in super::super) fn has_room(&self, now: Instant) -> bool {
         self.limiter.as_ref().is_none_or(|limiter| limiter.allows(now))

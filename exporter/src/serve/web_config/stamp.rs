@@ -13,7 +13,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 
 /// A file as it was at one time.
 #[derive(Debug, Clone)]
-pub(super) struct Stamp {
+pub(in super::super) struct Stamp {
     path: PathBuf,
     seen: Option<Identity>,
     settled: bool,
@@ -31,14 +31,14 @@ struct Identity {
 
 impl Stamp {
     /// The file as it is now; symbolic links are followed, as a mounted Kubernetes secret needs.
-    pub(super) fn of(path: &Path) -> Self {
+    pub(in super::super) fn of(path: &Path) -> Self {
         let seen = identity(path);
         let settled = seen.is_some_and(|identity| settled(identity.changed, SystemTime::now()));
         Self { path: path.to_path_buf(), seen, settled }
     }
 
     /// Whether the file is surely still the one of this stamp.
-    pub(super) fn holds(&self) -> bool {
+    pub(in super::super) fn holds(&self) -> bool {
         self.settled && identity(&self.path) == self.seen
     }
 }

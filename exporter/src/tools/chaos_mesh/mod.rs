@@ -1,6 +1,16 @@
-//! Chaos Mesh: the chains, sets and qdiscs that chaos-daemon makes in a pod.
+//! Chaos Mesh: the chains, sets and qdiscs that chaos-daemon makes in a pod; [`kinds`] lists its objects.
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
+
+pub mod cron;
+pub mod decode;
+mod fields;
+pub mod kinds;
+mod notice;
+mod spec;
+
+pub use fields::Undecodable;
+pub use spec::is_chaos as is_experiment;
 
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;

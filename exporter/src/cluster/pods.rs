@@ -1,0 +1,79 @@
+//! Target pods: where they are, whose they are, whether they are ready. Only those of open runs are asked for, so that the others cost nothing.
+//!
+//! Each pod a run names is fetched once, by name; in a namespace with an open run one watch then tells what changes, from which pods nobody
+//! asked for are dropped unread. When the last run there ends, the watch is closed. [`extract`] reads a pod, [`follow`] one namespace.
+
+pub mod extract;
+mod follow;
+mod wanted;
+
+use super::api::Api;
+use super::now::WatchNow;
+use crate::tools::resource::{Resource, What};
+use chaoscope_model::observation::{PodSeen, TargetName};
+use follow::Follower;
+use kube::Client;
+use serde_json::Value;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use wanted::Wanted;
+
+/// What pods are in the API.
+pub static PODS: Resource =
+    Resource { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true, what: What::Pod, fields: "" };
+
+/// Takes what is seen of pods. Waited for, as [`super::watch::Sink`] is.
+pub trait PodSink: Send + Sync + 'static {
+    /// A pod is new to us, changed in something we keep, or is gone. `object` is the whole pod; `None` where it is not there any more, or never
+    /// was: its uid is then empty unless it was known before.
+    fn pod(&self, pod: PodSeen, object: Option<Value>) -> impl Future<Output = ()> + Send;
+}
+
+/// The pods that are wanted; their watches end when this is dropped.
+pub struct Pods {
+    wanted: Arc<Wanted>,
+    _tasks: JoinSet<()>,
+}
+
+impl Pods {
+    /// Wants nothing yet. Limited to these namespaces, unless there are none.
+    pub fn start<S: PodSink>(client: Client, namespaces: &[String], sink: &Arc<S>) -> Self {
+        let (opener, opened) = mpsc::unbounded_channel(); // a namespace is in it once, until it is taken up
+        let wanted = Arc::new(Wanted::new(namespaces, opener));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(open(Api::new(client), Arc::clone(&wanted), Arc::clone(sink), opened));
+        Self { wanted, _tasks: tasks }
+    }
+
+    /// The targets of an open run, all of them; those it had before and has not any more are let go. Targets that are no pods are passed over.
+    pub fn want<'a>(&self, run: &str, targets: impl IntoIterator<Item = &'a TargetName>) {
+        self.wanted.want(run, targets);
+    }
+
+    /// The run has ended. What it wanted and was not fetched yet still is.
+    pub fn release(&self, run: &str) {
+        self.wanted.want(run, []);
+    }
+
+    /// How the watches do, all in one.
+    pub fn status(&self) -> WatchNow {
+        self.wanted.now()
+    }
+}
+
+/// One task for each namespace that is opened.
+async fn open<S: PodSink>(api: Api, wanted: Arc<Wanted>, sink: Arc<S>, mut opened: mpsc::UnboundedReceiver<String>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            namespace = opened.recv() => {
+                let Some(namespace) = namespace else { return };
+                let follower = Follower { api: api.clone(), namespace, wanted: Arc::clone(&wanted), sink: Arc::clone(&sink) };
+                tasks.spawn(follower.run());
+            }
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Flags of the commands that ask a running Chaoscope: `runs`, `doctor`.
+//!
+//! Apart from the flags of whoever serves. To add a parameter that filters: a field of [`Filters`] and a line in [`Filters::pairs`]; a test
+//! holds both against the model's list.
+
+use super::{Output, duration};
+use chaoscope_model::query::FIELDS;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use jiff::{SignedDuration, Timestamp};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Heading of the flags that make sense for one call only, and so have no environment variable.
+pub(super) const WHICH: &str = "Which runs";
+
+/// Flags of `chaoscope runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// Which runs.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// How to print. JSON is the API's own answer; with --follow one object a line.
+    #[arg(long, value_enum, default_value_t = Output::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: Output,
+    /// Go on with every change, until interrupted.
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_FOLLOW")]
+    pub follow: bool,
+}
+
+/// Flags of `chaoscope doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// How to print. JSON is the API's own answer.
+    #[arg(long, value_enum, default_value_t = Output::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: Output,
+}
+
+/// Flags about whom to ask.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub struct Server {
+    /// Address of a running `chaoscope cluster`, `standalone` or `replay`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10765", env = "CHAOSCOPE_SERVER")]
+    pub server: String,
+    /// File with the token to show; read again with each request.
+    #[arg(long = "token-file", value_name = "FILE", env = "CHAOSCOPE_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// File with the certificates to trust instead of this host's (PEM).
+    #[arg(long = "tls.ca-file", value_name = "FILE", env = "CHAOSCOPE_TLS_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// How long one answer may take.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "CHAOSCOPE_TIMEOUT")]
+    pub timeout: Duration,
+}
+
+/// Which runs. A value may hold `*`, begin with `~` (regular expression) or `!` (not); repeated flags are alternatives.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = WHICH)]
+pub struct Filters {
+    /// Runs that end later: an RFC 3339 time, or how long ago (`2h`). The last hour by default.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub from: Option<Timestamp>,
+    /// Runs that start earlier: an RFC 3339 time, or how long ago. Now by default.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub to: Option<Timestamp>,
+    /// At most so many, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// `chaos-mesh`, `krkn`, `kernel`, …
+    #[arg(long)]
+    pub tool: Vec<String>,
+    /// Name of the cluster.
+    #[arg(long)]
+    pub cluster: Vec<String>,
+    /// Kind of the experiment, such as `NetworkChaos`.
+    #[arg(long)]
+    pub kind: Vec<String>,
+    /// Namespace of the experiment.
+    #[arg(long, short)]
+    pub namespace: Vec<String>,
+    /// Name of the experiment.
+    #[arg(long)]
+    pub name: Vec<String>,
+    /// `selecting`, `injecting`, `running`, `recovering` or `finished`; also `stuck` and `overdue`.
+    #[arg(long)]
+    pub phase: Vec<String>,
+    /// How it ended: `recovered`, `completed`, `no_targets`, `injection_failed`, `recovery_failed`, `forced` or `lost`.
+    #[arg(long)]
+    pub outcome: Vec<String>,
+    /// Namespace of a target.
+    #[arg(long = "target-namespace", value_name = "NAMESPACE")]
+    pub target_namespace: Vec<String>,
+    /// Pod that is a target.
+    #[arg(long = "target-pod", value_name = "POD")]
+    pub target_pod: Vec<String>,
+    /// Node of a target.
+    #[arg(long = "target-node", value_name = "NODE")]
+    pub target_node: Vec<String>,
+    /// Workload of a target.
+    #[arg(long = "target-workload", value_name = "WORKLOAD")]
+    pub target_workload: Vec<String>,
+    /// Label of the experiment.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Reason of an event; with --follow.
+    #[arg(long)]
+    pub reason: Vec<String>,
+    /// `Normal` or `Warning`: of an event; with --follow.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub severity: Vec<String>,
+    /// Found anywhere in names, parameters and messages.
+    #[arg(long)]
+    pub text: Vec<String>,
+    /// Any parameter of the API, by its own name.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub filter: Vec<(String, String)>,
+}
+
+impl Filters {
+    /// What filters, as parameters of the API. Time and page are not among them.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let flags = [
+            ("tool", &self.tool),
+            ("cluster", &self.cluster),
+            ("kind", &self.kind),
+            ("namespace", &self.namespace),
+            ("name", &self.name),
+            ("phase", &self.phase),
+            ("outcome", &self.outcome),
+            ("target_namespace", &self.target_namespace),
+            ("target_pod", &self.target_pod),
+            ("target_node", &self.target_node),
+            ("target_workload", &self.target_workload),
+            ("label", &self.label),
+            ("reason", &self.reason),
+            ("type", &self.severity),
+            ("text", &self.text),
+        ];
+        let flags = flags.into_iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value.as_str())));
+        flags.chain(self.filter.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect()
+    }
+}
+
+/// `2026-01-01T00:00:00Z`, or how long ago: `2h`, `90m`.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let ago: SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is no time: write 2026-01-31T12:00:00Z, or how long ago, such as 2h or 90m"))?;
+    Timestamp::now().checked_sub(ago.abs()).map_err(|_| "that is before all times".to_owned())
+}
+
+/// `key=value`, with a key the API knows.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as kind=NetworkChaos")?;
+    if key == "text" || FIELDS.contains(&key) {
+        return Ok((key.to_owned(), value.to_owned()));
+    }
+    Err(format!("there is no parameter {key:?}; allowed are {}, text", FIELDS.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Arguments, Command};
+    use super::*;
+    use clap::Parser as _;
+
+    fn parsed(words: &[&str]) -> Runs {
+        let words = ["chaoscope", "runs"].iter().chain(words);
+        match Arguments::try_parse_from(words).unwrap().command {
+            Command::Runs(runs) => *runs,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_the_api_is_a_flag() {
+        let names: Vec<_> = FIELDS.into_iter().chain(["text"]).collect();
+        let words: Vec<_> = names.iter().map(|name| format!("--{}=a=b", name.replace('_', "-"))).collect();
+        let runs = parsed(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(runs.filters.pairs(), names.iter().map(|name| (*name, "a=b")).collect::<Vec<_>>());
+        let runs = parsed(&["--filter=kind=A", "--filter=kind=!B", "-n", "shop"]);
+        assert_eq!(runs.filters.pairs(), [("namespace", "shop"), ("kind", "A"), ("kind", "!B")]);
+        assert!(pair("nmae=x").unwrap_err().contains("target_workload") && pair("kind").is_err());
+    }
+
+    #[test]
+    fn times_are_told_or_counted_back() {
+        assert_eq!(moment("2026-01-01T00:00:00.5Z").unwrap().as_millisecond(), 1_767_225_600_500);
+        let (before, two_hours) = (Timestamp::now(), SignedDuration::from_hours(2));
+        assert!(moment("2h").unwrap() + two_hours >= before && moment("2h").unwrap() + two_hours <= Timestamp::now());
+        assert!(moment("yesterday").unwrap_err().contains("2h or 90m"));
+    }
+}

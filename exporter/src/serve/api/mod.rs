@@ -1,0 +1,164 @@
+//! The API: runs and events as lists and by id, the stream of their changes, the contract they keep, and the Chaos Dashboard's shapes.
+//!
+//! Every question goes the same way: who asks (`access`), what is asked (`parameters`), the journal on a thread that may block
+//! ([`Api::ask`]), and only what this caller may see. To add a route: a handler in a file of its own, a line in [`routes`], and its path in
+//! `openapi.rs`.
+
+mod answer;
+mod cursor;
+mod dashboard;
+mod events;
+mod openapi;
+mod pairs;
+mod parameters;
+mod problem;
+mod runs;
+mod stream;
+
+pub use stream::{Counts, End};
+
+use super::access::Access;
+use crate::cluster::now::Now;
+use crate::journal::Journal;
+use axum::Router;
+use axum::routing::{any, get};
+use jiff::Timestamp;
+use problem::Problem;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// What the API must be told about the present. Cheap to clone.
+#[derive(Clone)]
+pub struct Present {
+    /// The clock; a replay's is the recording's.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What is in the cluster, where there is one. May block.
+    pub cluster: Arc<dyn Fn() -> Now + Send + Sync>,
+}
+
+/// What callers may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Questions to the journal at once; one more waits.
+    pub questions: usize,
+    /// How long it waits before it is told that there is no room.
+    pub wait: Duration,
+    /// Streams at once; one more is told that there is no room.
+    pub streams: usize,
+    /// After so long without anything read of it, a stream is dropped.
+    pub blocked: Duration,
+    /// A stream says something at least so often.
+    pub heartbeat: Duration,
+    /// A stream's caller is looked at again so often.
+    pub renewal: Duration,
+    /// A stream ends after so long, and its client comes again; nothing is lost by it.
+    pub longest: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            questions: 32,
+            wait: Duration::from_secs(10),
+            streams: 256,
+            blocked: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(12),
+            renewal: Duration::from_mins(1),
+            longest: Duration::from_hours(6),
+        }
+    }
+}
+
+/// What every handler needs.
+pub struct Api {
+    journal: Journal,
+    access: Access,
+    present: Present,
+    /// Name of the cluster, as Chaoscope was told: part of every run's id.
+    cluster: String,
+    limits: Limits,
+    questions: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    counts: Arc<Counts>,
+    closing: CancellationToken,
+}
+
+impl Api {
+    /// `closing` ends every stream, so that the server can stop; `cluster` is the name runs were recorded under.
+    pub fn new(journal: Journal, access: Access, present: Present, cluster: String, limits: Limits, closing: CancellationToken) -> Self {
+        let (questions, places) = (Arc::new(Semaphore::new(limits.questions)), Arc::new(Semaphore::new(limits.streams)));
+        Self { journal, access, present, cluster, limits, questions, places, counts: Arc::default(), closing }
+    }
+
+    /// How streams do, for the metrics.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    fn clock(&self) -> Timestamp {
+        (self.present.clock)()
+    }
+
+    /// Asks the journal, or whatever else may block, on a thread of its own. Callers beyond [`Limits::questions`] wait their turn.
+    async fn ask<T, E>(self: &Arc<Self>, question: impl FnOnce(&Self) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Problem> + Send + 'static,
+    {
+        let turn = tokio::time::timeout(self.limits.wait, Arc::clone(&self.questions).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Problem::full("too many questions at once").into()) };
+        let api = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn; // given back when the question is answered, whether or not its caller still waits
+            question(&api)
+        });
+        asked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "A question to the API failed.");
+            Err(Problem::broken().into())
+        })
+    }
+}
+
+/// All routes below `/api`. GET and HEAD only; anything else is 404 or 405.
+pub fn routes(api: Arc<Api>) -> Router {
+    let own = Router::new()
+        .route("/api/v1/runs", get(runs::runs))
+        .route("/api/v1/runs/{id}", get(runs::run))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/openapi.json", get(openapi::contract))
+        .method_not_allowed_fallback(|| async { Problem::method() })
+        .route("/api", any(missing))
+        .route("/api/", any(missing))
+        .route("/api/{*rest}", any(missing));
+    own.merge(dashboard::routes()).layer(axum::middleware::from_fn(problem::dress)).with_state(api)
+}
+
+async fn missing() -> Problem {
+    Problem::not_found("there is no such address; /api/v1/openapi.json tells those there are")
+}
+
+#[cfg(fuzzing)]
+pub use fuzzing::query as fuzz_query;
+
+#[cfg(fuzzing)]
+mod fuzzing {
+    //! A query string as every route reads it.
+
+    use super::parameters::{self, Asked};
+    use super::{dashboard, stream};
+    use jiff::Timestamp;
+
+    /// Any bytes give a question or a problem.
+    pub fn query(data: &[u8]) {
+        let text = String::from_utf8_lossy(data);
+        if let Ok(asked) = Asked::parse(Some(&text), "runs", "journal", Timestamp::UNIX_EPOCH) {
+            let _ = (asked.runs(), asked.events());
+        }
+        let _ = parameters::stream(Some(&text));
+        let _ = stream::position(&text);
+        dashboard::fuzz(&text);
+    }
+}

@@ -1,0 +1,200 @@
+//! `/api/v1/openapi.json`: the contract, for programs. Made from the handlers and from the values they answer; a fuzzer holds both against
+//! each other (`tests/api.rs`).
+//!
+//! Parameters are told here by hand, since one table in the model reads them all. What a schema cannot say (that `from` is not after `to`, what
+//! a regular expression is, what a cursor is) is in their descriptions. To add a route: its handler in [`Contract`].
+
+use super::parameters::{LAST_MILLISECOND, LIMIT, MOST};
+use super::problem::{MEDIA_TYPE, Problem};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use chaoscope_model::query::{self, FIELDS, LONGEST_VALUE, MOST_EXPRESSIONS, MOST_VALUES};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use utoipa::openapi::link::LinkBuilder;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
+
+/// The whole contract.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Chaoscope",
+        description = "Runs of chaos experiments: what was injected, on whom, when, and how it ended. For reading only.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(super::runs::runs, super::runs::run, super::events::events, super::stream::stream, contract),
+    components(schemas(Problem)),
+    security((), ("token" = [])),
+    modifiers(&Additions)
+)]
+struct Contract;
+
+/// What the handlers cannot say about themselves.
+struct Additions;
+
+/// Time and page of a list.
+pub(super) struct Paging;
+
+/// What filters runs, events and streams.
+pub(super) struct Filters;
+
+/// Where a stream goes on.
+pub(super) struct LastEventId;
+
+/// Every answer that is none.
+pub(super) struct Problems;
+
+/// The contract as it is served.
+static TEXT: LazyLock<String> = LazyLock::new(|| Contract::openapi().to_json().unwrap_or_else(|_| "{}".to_owned()));
+
+/// This contract.
+#[utoipa::path(
+    get, path = "/api/v1/openapi.json", operation_id = "getContract", tag = "contract",
+    responses((status = 200, description = "The contract.", content_type = "application/json", body = serde_json::Value), Problems)
+)]
+pub(super) async fn contract() -> Response {
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}
+
+impl Modify for Additions {
+    fn modify(&self, contract: &mut openapi::OpenApi) {
+        if let Some(components) = contract.components.as_mut() {
+            let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Needed where --api.auth asks for one."));
+            components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+        }
+        let next = |operation: &str| LinkBuilder::new().operation_id(operation).parameter("cursor", "$response.body#/next");
+        let link = |contract: &mut openapi::OpenApi, path: &str, name: &str, link: LinkBuilder| {
+            let operation = contract.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
+            if let Some(RefOr::T(response)) = operation.and_then(|operation| operation.responses.responses.get_mut("200")) {
+                response.links.insert(name.to_owned(), RefOr::T(link.build()));
+            }
+        };
+        link(contract, "/api/v1/runs", "next", next("listRuns"));
+        link(contract, "/api/v1/events", "next", next("listEvents"));
+        let run = LinkBuilder::new().operation_id("getRun").parameter("id", "$response.body#/runs/0/id");
+        link(contract, "/api/v1/runs", "run", run);
+    }
+}
+
+impl IntoResponses for Problems {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let content = || ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(Problem::name())))).build();
+        let answer = |(status, description): (&str, &str)| {
+            let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content());
+            (status.to_owned(), RefOr::T(response.build()))
+        };
+        let answers = [
+            ("400", "A parameter cannot be understood; the answer says which, and what is allowed."),
+            ("401", "A token is needed, or this one is not known."),
+            ("404", "There is no such address, or nothing there that this caller may see."),
+            ("405", "The API is for reading: GET and HEAD only."),
+            ("500", "The answer could not be made."),
+            ("503", "No room, or something that must be asked cannot be; `Retry-After` says when to come again."),
+        ];
+        answers.into_iter().map(answer).collect()
+    }
+}
+
+impl IntoParams for Paging {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let time = |about: &str| {
+            let text = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+            let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(LAST_MILLISECOND));
+            let schema = AnyOfBuilder::new().item(text).item(number).build();
+            (format!("{about} RFC 3339, or milliseconds since 1970."), RefOr::T(Schema::AnyOf(schema)))
+        };
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MOST)).default(Some(LIMIT.into()));
+        let cursor = ObjectBuilder::new().schema_type(Type::String);
+        let all = [
+            ("from", time("What ended before is left out. An hour before `to` if absent; not after `to`.")),
+            ("to", time("What begins later is left out. Now if absent.")),
+            ("limit", ("Most rows of a page.".to_owned(), limit.into())),
+            ("cursor", ("Where a page begins: `next` of the page before, which had the same other parameters.".to_owned(), cursor.into())),
+        ];
+        all.into_iter().map(|(name, (about, schema))| parameter(name, &about).schema(Some(schema)).build()).collect()
+    }
+}
+
+impl IntoParams for Filters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = |field: &str| match field {
+            "label" => "A label, as `key=value`.",
+            "outcome" => "How it ended; the empty word is for what is open.",
+            "phase" => "Where it is; `stuck` and `overdue` are besides that.",
+            "reason" => "Of events: what happened.",
+            "type" => "Of events: whether it is worth a second look.",
+            "text" => "Found anywhere in names, messages and parameters, in upper or lower case.",
+            _ => "Of the experiment or the target, as the name says.",
+        };
+        let all = FIELDS.into_iter().chain(["text"]).map(|field| {
+            let how = "Repeated: any of them. A value may hold `*` for anything, begin with `!` for not, or with `~` for a regular expression \
+                       of the whole value";
+            let about = match field {
+                "text" => format!("{} Repeated: all of them.", about(field)),
+                _ => format!("{} {how} (at most {MOST_EXPRESSIONS} in a query).", about(field)),
+            };
+            let values = ArrayBuilder::new().items(value(field)).max_items(Some(MOST_VALUES));
+            parameter(field, &about).style(Some(ParameterStyle::Form)).explode(Some(true)).schema(Some(values)).build()
+        });
+        all.collect()
+    }
+}
+
+impl IntoParams for LastEventId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = || Some(RefOr::<Schema>::from(ObjectBuilder::new().schema_type(Type::String)));
+        let about = "Where the stream goes on: the last `id` that came. The header counts where both are there.";
+        let header = parameter("Last-Event-ID", about).parameter_in(ParameterIn::Header).schema(schema());
+        vec![parameter("last_event_id", about).schema(schema()).build(), header.build()]
+    }
+}
+
+fn parameter(name: &str, about: &str) -> ParameterBuilder {
+    let builder = ParameterBuilder::new().name(name).description(Some(about));
+    builder.parameter_in(ParameterIn::Query).required(Required::False)
+}
+
+/// One value of a parameter.
+fn value(field: &str) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST_VALUE));
+    let shaped = |pattern: &str| -> Object { text().pattern(Some(pattern)).build() };
+    let patterns = || AnyOfBuilder::new().item(shaped(r"\*")).item(shaped("^!?~"));
+    if field == "label" {
+        return Schema::AnyOf(patterns().item(shaped("=")).build()).into();
+    }
+    match query::closed(field) {
+        Some(words) => {
+            let words = words.iter().flat_map(|word| [(*word).to_owned(), format!("!{word}")]);
+            let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.collect::<Vec<_>>()));
+            Schema::AnyOf(patterns().item(words).build()).into()
+        }
+        None => text().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_tells_every_route_and_every_parameter() {
+        let contract: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
+        let paths: Vec<_> = contract["paths"].as_object().unwrap().keys().collect();
+        assert_eq!(paths, ["/api/v1/events", "/api/v1/openapi.json", "/api/v1/runs", "/api/v1/runs/{id}", "/api/v1/stream"]);
+        let parameters = contract["paths"]["/api/v1/runs"]["get"]["parameters"].as_array().unwrap();
+        let names: Vec<_> = parameters.iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [&["from", "to", "limit", "cursor"][..], &FIELDS, &["text"]].concat());
+        assert!(TEXT.contains("application/problem+json") && TEXT.contains("text/event-stream"));
+        assert_eq!(contract["components"]["schemas"]["Run"]["properties"]["started_at"]["format"], "date-time");
+    }
+
+    #[test]
+    fn every_word_of_a_closed_set_is_in_it() {
+        let text = serde_json::to_string(&value("phase")).unwrap();
+        assert!(text.contains("\"!stuck\"") && text.contains("\"selecting\""), "{text}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What an API says when it cannot answer: [`Problem`], as `application/problem+json` (RFC 9457).
+//!
+//! A handler returns one; [`dress`] writes it, because only there is the address known that was asked for. To add a case: a constructor here
+//! and, for a new status, a line in `openapi.rs`.
+
+use crate::journal;
+use crate::serve::access::Denied;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chaoscope_model::query::Refused;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Media type of a problem.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+/// How much of the address that was asked for a problem repeats, in bytes.
+const LONGEST_INSTANCE: usize = 200;
+/// When to try again where there was no room, in seconds.
+const SOON: u32 = 1;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What is wrong, and what is allowed.
+    detail: String,
+    /// The path that was asked for.
+    instance: String,
+    /// The parameter that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            instance: String::new(),
+            parameter: None,
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// 400: a parameter cannot be understood.
+    pub(super) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self { parameter: Some(name.to_owned()), ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// 404.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 405; who routes adds `Allow`.
+    pub(super) fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address is for reading: GET and HEAD only")
+    }
+
+    /// 503: more callers at once than there is room for.
+    pub(super) fn full(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(SOON), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
+    /// 500: our own fault; the log has the rest.
+    pub(super) fn broken() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made: see the log")
+    }
+
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is wrong.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The answer, about the path that was asked for.
+    fn write(mut self, path: &str) -> Response {
+        self.instance = path.chars().take(LONGEST_INSTANCE).collect();
+        let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec()); // texts and numbers alone cannot fail
+        let mut response = (self.status(), [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match &refused {
+            Refused::Unknown(parameter, _) | Refused::Value { parameter, .. } => Self::parameter(parameter, refused.to_string()),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let retry_after = (denied.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(SOON);
+        Self { challenge: denied.challenge(), retry_after, ..Self::new(denied.status(), denied.detail()) }
+    }
+}
+
+impl From<journal::Error> for Problem {
+    fn from(error: journal::Error) -> Self {
+        tracing::warn!(%error, "A question to the journal failed.");
+        Self { retry_after: Some(SOON), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now: see the log") }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Without a body: [`dress`] writes it.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes what a handler left to be written, and what every answer of the API has: it is never to be stored.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(axum::http::header::ALLOW);
+        response = problem.write(&path);
+        response.headers_mut().extend(allow.map(|methods| (axum::http::header::ALLOW, methods)));
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,145 @@
+//! What of this instance works: [`Facts`], gathered by whoever runs, judged into a [`Report`] that `/api/v1/doctor` answers as JSON and the
+//! command `doctor` prints; and `/readyz` ([`ready`]), which judges the same facts.
+//!
+//! To say one more thing: a field of [`Facts`], a function in [`judge`].
+
+mod judge;
+pub(super) mod ready;
+mod routes;
+mod rule;
+
+pub use judge::report;
+pub use routes::{Gather, routes};
+
+use super::scrapers::Scraper;
+use crate::cluster::now::WatchNow;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What there is to know about a running instance. Unknown is `None`, and is said.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `cluster`, `standalone` or `replay`.
+    pub role: &'static str,
+    /// When this is; a replay's clock is the recording's.
+    pub at: Timestamp,
+    /// When the process began.
+    pub since: Timestamp,
+    /// API groups of chaos tools the cluster serves, with their versions; `None` where it was not asked.
+    pub groups: Option<Vec<Group>>,
+    /// How each watch does.
+    pub watches: Vec<WatchNow>,
+    /// Components of chaos tools that are asked for their metrics; `None` where none are.
+    pub peers: Option<Vec<Peer>>,
+    /// Nodes that have targets or a node role; `None` where this role knows of none.
+    pub nodes: Option<Vec<Node>>,
+    /// The journal.
+    pub journal: Journal,
+    /// Who scrapes `/metrics`.
+    pub scrapers: Vec<Scraper>,
+    /// What is still to come before the first answer is whole, as a recording that is being read; empty: nothing.
+    pub pending: String,
+}
+
+/// An API group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name: `chaos-mesh.org`.
+    pub name: String,
+    /// Versions it is served in.
+    pub versions: Vec<String>,
+}
+
+/// A component that is asked for its metrics.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What it is: `controller-manager`, …
+    pub what: String,
+    /// Where it was asked.
+    pub address: String,
+    /// Whether it answered the last time.
+    pub up: bool,
+    /// Why not.
+    pub reason: String,
+    /// When it last answered.
+    pub sampled_at: Option<Timestamp>,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether its node role is connected.
+    pub connected: bool,
+}
+
+/// How the journal does.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// Where it is; empty: a temporary one, gone with the process.
+    pub folder: String,
+    /// What it takes on disk, in bytes.
+    pub bytes: Option<u64>,
+    /// When something was last stored.
+    pub committed_at: Option<Timestamp>,
+    /// Why the last try to store something failed; empty when it did not.
+    pub failing: String,
+    /// How many tries failed since the process began.
+    pub failures: u64,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// It works.
+    Good,
+    /// It does not work, or it makes figures wrong.
+    Bad,
+    /// It cannot be told, or it may be meant so.
+    Unsure,
+}
+
+impl Mark {
+    /// The sign before a line.
+    pub const fn sign(self) -> char {
+        match self {
+            Self::Good => '✔',
+            Self::Bad => '✘',
+            Self::Unsure => '?',
+        }
+    }
+}
+
+/// One thing and how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Line {
+    /// What it is about: `kinds`, `watches`, `rights`, `changes`, `peers`, `nodes`, `journal`, `scrapes`.
+    pub about: String,
+    /// How it is.
+    pub mark: Mark,
+    /// What was found, in words.
+    pub found: String,
+    /// What would mend it, in words; empty where nothing needs mending.
+    pub remedy: String,
+    /// What to add to a role, as YAML, where rights are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// What of an instance works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Report {
+    /// Its version.
+    pub version: String,
+    /// Its role.
+    pub role: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Whether nothing is bad.
+    pub well: bool,
+    /// One thing each.
+    pub lines: Vec<Line>,
+}

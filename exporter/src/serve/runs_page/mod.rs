@@ -1,0 +1,271 @@
+//! `/` of the roles that know runs: what runs now and what ran in the last hours, for a person.
+//!
+//! The whole page is made here, and can be read without JavaScript as a snapshot; the script does nothing but ask for it again whenever the
+//! stream tells of a change, so there is one way to show a run. Only what the caller may see is on it.
+//!
+//! To show one more thing of a run: a field of [`view::Row`] and a line in `templates/runs.html`.
+
+mod ask;
+mod timeline;
+mod view;
+
+use super::access::{Access, Denied, Viewer};
+use super::doctor::{self, Facts, Gather, Line};
+use ask::{Ask, CHOICES, SHOWN};
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chaoscope_model::query::RunQuery;
+use chaoscope_model::run::Run;
+use std::sync::{Arc, LazyLock};
+use timeline::{Axis, Mark};
+use view::{Count, Group};
+
+/// Most runs that are asked for.
+const MOST_RUNS: usize = 1000;
+/// Most rows of a group.
+const MOST_ROWS: usize = 200;
+const STYLE: &str = concat!(include_str!("../../../templates/style.css"), include_str!("../../../templates/runs.css"));
+const SCRIPT: &str = include_str!("../../../templates/runs.js");
+/// Nothing may be loaded or run but the one style sheet and the one script, which are in the page; the script may ask this server.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+});
+
+/// Finds the runs a caller may see: those a query asks for, newest first, and of those that have not ended all, however old. May block.
+pub type Find = Arc<dyn Fn(&RunQuery, &dyn Fn(&Run) -> Option<Run>) -> Result<Found, String> + Send + Sync>;
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Newest first.
+    pub runs: Vec<Run>,
+    /// There are more.
+    pub more: bool,
+}
+
+/// What the page needs.
+#[derive(Clone)]
+pub struct RunsPage {
+    /// Where runs are.
+    pub find: Find,
+    /// What of this instance works, and what time it is there.
+    pub gather: Gather,
+    /// Who may see what.
+    pub access: Access,
+    /// Where metrics are.
+    pub telemetry_path: String,
+}
+
+#[derive(Template)]
+#[template(path = "runs.html")]
+struct Shown<'a> {
+    style: &'static str,
+    script: &'static str,
+    role: &'static str,
+    version: &'static str,
+    telemetry_path: &'a str,
+    at: String,
+    ask: &'a Ask,
+    fields: Vec<(&'static str, &'static str, &'a str)>,
+    choices: &'static [(&'static str, &'static str)],
+    filtered: bool,
+    more: bool,
+    count: Count,
+    groups: Vec<Group>,
+    marks: Vec<Mark>,
+    span: String,
+    /// What is not well.
+    wrong: Vec<Line>,
+    /// What is, in one line.
+    health: String,
+    failure: String,
+}
+
+/// The route of the page.
+pub fn routes(page: RunsPage) -> axum::Router {
+    axum::Router::new().route("/", get(show)).with_state(Arc::new(page))
+}
+
+/// What is on the page, for a caller.
+struct Answer {
+    status: StatusCode,
+    html: askama::Result<String>,
+}
+
+async fn show(State(page): State<Arc<RunsPage>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let viewer = match page.access.viewer(&headers).await {
+        Ok(viewer) => viewer,
+        Err(denied) => return refused(&denied),
+    };
+    let made = tokio::task::spawn_blocking(move || answer(&page, query.as_deref().unwrap_or(""), &viewer)).await;
+    match made {
+        Ok(Ok(Answer { status, html: Ok(html) })) => {
+            let policy = HeaderValue::from_str(&POLICY).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+            let fixed = [(CONTENT_SECURITY_POLICY, policy), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (status, fixed, Html(html)).into_response()
+        }
+        Ok(Err(denied)) => refused(&denied),
+        _ => {
+            tracing::error!("The status page could not be rendered.");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered: see the log\n").into_response()
+        }
+    }
+}
+
+fn refused(denied: &Denied) -> Response {
+    let mut response = (denied.status(), format!("{}: {}\n", denied.title(), denied.detail())).into_response();
+    if let Some(challenge) = denied.challenge() {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denied> {
+    let facts = (page.gather)();
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
+        Ok(ask) => (ask, StatusCode::OK, String::new()),
+        Err(reason) => (Ask::nothing(facts.at), StatusCode::BAD_REQUEST, reason),
+    };
+    let mut found = Found::default();
+    if status == StatusCode::OK {
+        match (page.find)(&ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
+            Ok(runs) => found = runs,
+            Err(reason) => (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, reason),
+        }
+        viewer.complete()?;
+    }
+    let runs: Vec<_> = found.runs.into_iter().map(|run| run.at(facts.at)).collect();
+    Ok(Answer { status, html: render(page, &facts, &ask, &runs, found.more, failure) })
+}
+
+fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, failure: String) -> askama::Result<String> {
+    let (count, groups) = view::groups(runs, ask.axis, facts.at, MOST_ROWS);
+    let (wrong, health) = health(facts);
+    let Axis { from, to } = ask.axis;
+    let shown = Shown {
+        style: STYLE,
+        script: SCRIPT,
+        role: facts.role,
+        version: env!("CARGO_PKG_VERSION"),
+        telemetry_path: page.telemetry_path.trim_start_matches('/'),
+        at: facts.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        fields: SHOWN.into_iter().map(|(name, title)| (name, title, ask.value(name))).collect(),
+        choices: &CHOICES,
+        filtered: !ask.pairs.is_empty(),
+        more,
+        count,
+        groups,
+        marks: ask.axis.marks(),
+        span: format!("{} to {}", view::clock(from, facts.at), view::clock(to, facts.at)),
+        wrong,
+        health,
+        failure,
+        ask,
+    };
+    shown.render()
+}
+
+/// What is not well of journal, watches and rights, and the rest in one line. Who scrapes is no matter of this page.
+fn health(facts: &Facts) -> (Vec<Line>, String) {
+    let lines = doctor::report(facts).lines;
+    let (wrong, rest): (Vec<_>, Vec<_>) =
+        lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
+    let told = ["watches", "changes", "journal"];
+    let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
+    (wrong, rest.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::{Config, Mode};
+    use super::super::words::tests::run;
+    use super::*;
+    use crate::cluster::now::WatchNow;
+    use chaoscope_model::run::Phase;
+    use jiff::Timestamp;
+
+    fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
+        let find = move |query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>| {
+            let runs = runs.iter().filter_map(see).filter(|run| query.matches(run)).collect();
+            Ok(Found { runs, more: false })
+        };
+        RunsPage {
+            find: Arc::new(find),
+            gather: Arc::new(move || facts.clone()),
+            access: Access::open(Config { mode: Mode::None }).unwrap(),
+            telemetry_path: "/metrics".to_owned(),
+        }
+    }
+
+    fn facts(role: &'static str) -> Facts {
+        Facts { role, at: Timestamp::from_second(100_000).unwrap(), ..Facts::default() }
+    }
+
+    async fn asked(page: RunsPage, query: &str) -> (StatusCode, String) {
+        let response = show(State(Arc::new(page)), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
+        let status = response.status();
+        assert!(response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'; style-src 'sha256-"));
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn names_are_text_whatever_is_in_them() {
+        let mut bad = run("<script>alert(1)</script>", 99_000);
+        bad.parameters = [("<img src=x>".to_owned(), "\"><b>".to_owned())].into();
+        bad.id = "../../\"><x".to_owned();
+        let (_, html) = asked(page(facts("cluster"), vec![bad]), "").await;
+        assert!(html.contains("&#60;script&#62;alert(1)") && html.contains("href=\"api/v1/runs/..%2F..%2F%22%3E%3Cx\""), "{html}");
+        let (_, form) = asked(page(facts("cluster"), vec![]), "text=%22%3E%3Cscript%3E&kind=~%3Cb%3E&kind=%3Cb%3E").await;
+        assert!(form.contains("value=\"&#34;&#62;&#60;script&#62;\"") && form.contains("stream?text=%22%3E%3Cscript%3E&#38;"), "{form}");
+        for page in [html, form] {
+            assert_eq!(page.matches("<script").count(), 1);
+            assert!(["<img", "<b>", "<x"].iter().all(|never| !page.contains(never)), "{page}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_filter_in_the_address_filters_and_goes_on_to_the_stream() {
+        let runs = vec![run("one", 99_000), Run { kind: "PodChaos".into(), ..run("two", 99_001) }];
+        let (_, html) = asked(page(facts("cluster"), runs), "kind=PodChaos&last=").await;
+        assert!(html.contains("shop/two") && !html.contains("shop/one"));
+        assert!(html.contains("api/v1/stream?kind=PodChaos\"") && html.contains("<details open>"));
+        let (status, html) = asked(page(facts("cluster"), vec![run("one", 99_000)]), "phase=runing").await;
+        assert!(status == StatusCode::BAD_REQUEST && html.contains("is none of") && !html.contains("shop/one"), "{html}");
+    }
+
+    #[tokio::test]
+    async fn a_page_without_runs_says_how_to_see_one() {
+        for (role, wanted) in [("standalone", "netem delay 100ms"), ("cluster", "kind: NetworkChaos"), ("replay", "This recording ends")] {
+            let (_, html) = asked(page(facts(role), vec![]), "").await;
+            assert!(html.contains(wanted), "{role}");
+        }
+        let (_, html) = asked(page(facts("cluster"), vec![]), "namespace=shop").await;
+        assert!(html.contains("No such runs in this time") && !html.contains("kubectl"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_well_stands_above_the_runs() {
+        let watch = |resource, reason: &str| WatchNow { resource, up: reason.is_empty(), reason: reason.into(), ..WatchNow::default() };
+        let facts = Facts { watches: vec![watch("podchaos", ""), watch("iochaos", "forbidden")], ..facts("cluster") };
+        let stuck = Run { phase: Phase::Injecting, ..run("late", 90_000) };
+        let (_, html) = asked(page(facts, vec![run("one", 99_000), stuck]), "").await;
+        let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is not in {html}"));
+        assert!(place("no right to list and watch iochaos") < place("Stuck or overdue"));
+        assert!(place("shop/late") < place("shop/one"), "what is stuck comes first");
+        assert!(html.contains("1 watch up"));
+    }
+}

@@ -1,0 +1,189 @@
+//! What passes a filter, and what is refused.
+
+use super::*;
+use crate::run::{Outcome, Phase};
+use crate::time::Precision;
+use std::collections::BTreeMap;
+
+fn filter(pairs: &[(&str, &str)]) -> Filter {
+    let mut filter = Filter::default();
+    for (parameter, value) in pairs {
+        assert!(filter.add(parameter, value).unwrap(), "{parameter} is a parameter");
+    }
+    filter
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn target(namespace: &str, pod: &str, node: &str) -> Target {
+    let workload = pod.trim_end_matches("-0").to_owned();
+    Target {
+        id: format!("{namespace}/{pod}"),
+        namespace: namespace.into(),
+        pod: pod.into(),
+        node: node.into(),
+        workload,
+        ..Target::default()
+    }
+}
+
+fn run() -> Run {
+    Run {
+        id: Run::id_of("", "u1", 1),
+        tool: Tool::ChaosMesh,
+        cluster: "prod".into(),
+        kind: "NetworkChaos".into(),
+        action: "delay".into(),
+        namespace: "shop".into(),
+        name: "slow-web".into(),
+        uid: "u1".into(),
+        ordinal: 1,
+        phase: Phase::Injecting,
+        outcome: None,
+        started_at: at(1000),
+        injected_at: None,
+        stop_requested_at: None,
+        recovered_at: None,
+        expected_end_at: Some(at(1060)),
+        ended_at: None,
+        ended_after: None,
+        baseline: false,
+        stuck_since: None,
+        overdue_since: None,
+        precision: BTreeMap::new(),
+        parent: None,
+        started_by: None,
+        parameters: BTreeMap::from([("delay.latency".into(), "100ms".into())]),
+        labels: BTreeMap::from([("team".into(), "a".into()), ("tier".into(), "web".into())]),
+        targets: vec![target("shop", "web-0", "node-1"), target("lab", "db-0", "node-2")],
+    }
+}
+
+fn event() -> Event {
+    Event {
+        key: "k".into(),
+        run: Some(run().id),
+        tool: Tool::ChaosMesh,
+        cluster: "prod".into(),
+        kind: "NetworkChaos".into(),
+        namespace: "shop".into(),
+        name: "slow-web".into(),
+        uid: "u1".into(),
+        at: at(1001),
+        precision: Precision::S,
+        severity: Severity::Warning,
+        reason: "Failed".into(),
+        message: "unable to set tcs for pod web-0".into(),
+        target_namespace: String::new(),
+        target_pod: String::new(),
+        target_container: String::new(),
+        attributes: BTreeMap::new(),
+        announced: true,
+        replaces: None,
+    }
+}
+
+#[test]
+fn every_parameter_is_about_what_its_name_says() {
+    for (parameter, yes, no) in [
+        ("tool", "chaos-mesh", "krkn"),
+        ("cluster", "prod", "test"),
+        ("kind", "Network*", "PodChaos"),
+        ("namespace", "shop", "lab"),
+        ("name", "~slow-.+", "web"),
+        ("phase", "injecting", "running"),
+        ("outcome", "", "recovered"),
+        ("target_namespace", "lab", "other"),
+        ("target_pod", "db-0", "db"),
+        ("target_node", "node-2", "node-3"),
+        ("target_workload", "web", "slow-web"),
+        ("label", "team=a", "team=b"),
+        ("text", "SLOW", "fast"),
+        ("text", "100ms", "10s"),
+    ] {
+        assert!(filter(&[(parameter, yes)]).matches_run(&run()), "{parameter}={yes}");
+        assert!(!filter(&[(parameter, no)]).matches_run(&run()), "{parameter}={no}");
+        if yes != "100ms" {
+            assert!(filter(&[(parameter, yes)]).matches_event(&event(), Some(&run())), "event, {parameter}={yes}");
+        }
+        assert!(!filter(&[(parameter, no)]).matches_event(&event(), Some(&run())), "event, {parameter}={no}");
+    }
+    for (parameter, yes, no) in [("reason", "Failed", "Applied"), ("type", "Warning", "Normal"), ("text", "set tcs", "flush")] {
+        assert!(filter(&[(parameter, yes)]).matches_event(&event(), None), "{parameter}={yes}");
+        assert!(!filter(&[(parameter, no)]).matches_event(&event(), None), "{parameter}={no}");
+    }
+}
+
+#[test]
+fn one_and_the_same_target_must_pass_all_that_is_asked() {
+    let both = |namespace, pod| filter(&[("target_namespace", namespace), ("target_pod", pod)]).matches_run(&run());
+    assert!(both("shop", "web-0") && both("lab", "db-0"));
+    assert!(!both("shop", "db-0"), "the namespace of one target and the pod of another");
+    assert!(filter(&[("target_pod", "web-0"), ("target_pod", "x")]).matches_run(&run()), "repeated: alternatives");
+    let about_web = Event { target_namespace: "shop".into(), target_pod: "web-0".into(), ..event() };
+    assert!(filter(&[("target_node", "node-1")]).matches_event(&about_web, Some(&run())));
+    assert!(!filter(&[("target_node", "node-2")]).matches_event(&about_web, Some(&run())), "the node of another target of its run");
+    assert!(filter(&[("target_pod", "web-0")]).matches_event(&about_web, None), "an event tells its pod itself");
+}
+
+#[test]
+fn stuck_and_overdue_depend_on_the_present() {
+    let asked = |word, now| Filter { now: Some(at(now)), ..filter(&[("phase", word)]) }.matches_run(&run());
+    assert!(!asked("stuck", 1300), "300 s are not yet too long");
+    assert!(asked("stuck", 1301) && asked("injecting", 1301), "it is stuck besides being in its phase");
+    assert!(!asked("!stuck", 1301) && asked("!stuck", 1300));
+    assert!(!asked("overdue", 1180) && asked("overdue", 1181));
+    assert_eq!(filter(&[("phase", "stuck")]).words("phase").unwrap().exact(), None, "no index has it");
+    assert!(filter(&[("phase", "stuck")]).matches_run(&run().at(at(2000))), "a run may have been told the present before");
+    assert!(!filter(&[("phase", "stuck")]).matches_run(&run()));
+    let ended = Run { outcome: Some(Outcome::Recovered), phase: Phase::Finished, ..run() };
+    assert!(!Filter { now: Some(at(9000)), ..filter(&[("phase", "overdue")]) }.matches_run(&ended));
+}
+
+#[test]
+fn hiding_targets_never_makes_a_run_pass() {
+    let seen = Run { targets: vec![target("shop", "web-0", "node-1")], ..run() };
+    for pair in [("target_pod", "db-0"), ("target_pod", "!web-0"), ("text", "db-0"), ("target_namespace", "lab")] {
+        assert!(filter(&[pair]).matches_run(&run()), "{pair:?}");
+        assert!(!filter(&[pair]).matches_run(&seen), "{pair:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused_with_what_is_allowed() {
+    let mut filter = Filter::default();
+    assert!(filter.add("name", "~(").unwrap_err().to_string().starts_with("name: not a regular expression"));
+    let refused = filter.add("phase", "runing").unwrap_err().to_string();
+    assert!(refused.contains("selecting, injecting") && refused.contains("stuck, overdue"), "{refused}");
+    assert!(filter.add("outcome", "!recovered").unwrap());
+    assert!(filter.add("label", "team").is_err());
+    assert_eq!(filter.add("nmae", "x"), Ok(false));
+    assert!(filter.add("name", &"ä".repeat(LONGEST_VALUE)).unwrap(), "characters are counted, not bytes");
+    assert!(filter.add("name", &"x".repeat(LONGEST_VALUE + 1)).is_err());
+    assert!(filter.add("text", &"x".repeat(LONGEST_VALUE + 1)).is_err());
+}
+
+#[test]
+fn there_is_a_limit_to_everything() {
+    let mut filter = Filter::default();
+    for _ in 0..MOST_EXPRESSIONS {
+        filter.add("name", "~a+").unwrap();
+    }
+    let refused = filter.add("kind", "!~b").unwrap_err();
+    assert!(refused.to_string().contains("regular expressions"), "{refused}");
+    for parameter in ["namespace", "text"] {
+        (0..MOST_VALUES).for_each(|_| assert!(filter.add(parameter, "a*").unwrap()));
+        assert!(filter.add(parameter, "a").is_err(), "{parameter}");
+    }
+}
+
+#[test]
+fn a_run_belongs_to_the_times_it_overlaps() {
+    let query = |from, to| RunQuery { from: at(from), to: at(to), limit: 1, after: None, filter: Filter::default() };
+    let ended = Run { ended_at: Some(at(1100)), ..run() };
+    assert!(query(1100, 1200).matches(&ended) && query(900, 1000).matches(&ended), "both ends are included");
+    assert!(!query(1101, 1200).matches(&ended) && !query(900, 999).matches(&ended));
+    assert!(query(5000, 6000).matches(&run()), "an open run goes on");
+}

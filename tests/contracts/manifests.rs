@@ -1,0 +1,71 @@
+//! What the manifests let Chaoscope do in a cluster: look, and with an overlay of its own ask about callers.
+//!
+//! Apart because it reads YAML. To allow more, change [`ALLOWED`], with the reason; for a new kind, the base role tells what is missing.
+
+use crate::ROOT;
+use crate::source::report;
+use chaoscope::tools::chaos_mesh::kinds::{GROUP, RESOURCES};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Rights besides looking: the folder below `manifests/`, the verb, the resource. Both only ask who somebody is and what they may.
+const ALLOWED: [(&str, &str, &str); 2] = [
+    ("overlays/api-auth-kubernetes", "create", "authentication.k8s.io/tokenreviews"),
+    ("overlays/api-auth-kubernetes", "create", "authorization.k8s.io/subjectaccessreviews"),
+];
+
+/// Every right of every role: where it stands, the verb, `group/resource`.
+fn rights() -> Vec<(PathBuf, String, String)> {
+    let mut rights = Vec::new();
+    for path in files(&ROOT.join("manifests")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let object: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let words = |key: &str| -> Vec<String> {
+                let words = rule[key].as_array().unwrap_or_else(|| panic!("{}: a rule without {key}", path.display()));
+                words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+            };
+            for (group, resource) in
+                words("apiGroups").iter().flat_map(|it| words("resources").into_iter().map(move |resource| (it, resource)))
+            {
+                rights.extend(words("verbs").into_iter().map(|verb| (path.clone(), verb, format!("{group}/{resource}"))));
+            }
+        }
+    }
+    rights
+}
+
+/// The YAML files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
+    found.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect()
+}
+
+#[test]
+fn the_manifests_let_chaoscope_look_and_no_more() {
+    let rights = rights();
+    assert!(rights.len() > 20, "only {} rights found: the roles moved", rights.len());
+    let mut faults = Vec::new();
+    for (path, verb, resource) in &rights {
+        let folder = path.parent().unwrap().strip_prefix(ROOT.join("manifests")).unwrap();
+        let looks = ["get", "list", "watch"].contains(&verb.as_str());
+        let allowed = ALLOWED.iter().any(|(where_, what, on)| Path::new(where_) == folder && what == verb && on == resource);
+        if resource.contains('*') || !(looks || allowed) {
+            faults.push(format!("{}: {verb} {resource}", path.display()));
+        }
+    }
+    report("a role may do more than look", &faults);
+}
+
+#[test]
+fn the_base_role_covers_what_is_watched() {
+    let wanted: BTreeSet<_> = RESOURCES.iter().map(|it| format!("{}/{}", it.group, it.plural)).chain(["/pods".to_owned()]).collect();
+    for verb in ["get", "list", "watch"] {
+        let given = rights().into_iter().filter(|(path, it, _)| path.ends_with("base/clusterrole.yaml") && it == verb);
+        let given: BTreeSet<_> = given.map(|(_, _, resource)| resource).collect();
+        assert_eq!(given, wanted, "{verb}: as in manifests/base/clusterrole.yaml, and as in exporter/src/tools/chaos_mesh/kinds.rs");
+    }
+    assert!(RESOURCES.iter().any(|it| it.group == GROUP));
+}

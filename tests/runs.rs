@@ -1,0 +1,14 @@
+//! Runs as a person meets them: the status page in a real browser, and the commands that ask a running instance.
+//!
+//! One file per subject below `runs/`; `runs/server.rs` is a server with the real page over runs of the test's own making.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod kit;
+
+#[path = "runs/command.rs"]
+mod command;
+#[path = "runs/page.rs"]
+mod page;
+#[path = "runs/server.rs"]
+mod server;

@@ -1,0 +1,175 @@
+//! The status page in a real browser. Its pictures are in `target/tmp/runs/`, to be looked at.
+
+use crate::kit::chromium::Chromium;
+use crate::kit::http;
+use crate::kit::process::until;
+use crate::kit::tab::Tab;
+use crate::server::{Server, ago, ended, run, target, watch};
+use chaoscope_model::run::{Outcome, Phase, Run, TargetState};
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PLAIN: Chromium = Chromium { dark: false, javascript: false, width: 1280, height: 1250 };
+
+fn pictures() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A busy afternoon: something stuck, something overdue, something torn away, some that run, many that ended.
+fn busy() -> Server {
+    let server = Server::plain("cluster");
+    let stuck = Run {
+        phase: Phase::Injecting,
+        injected_at: None,
+        action: "delay".into(),
+        parameters: [("delay.latency", "100ms"), ("delay.jitter", "0ms"), ("direction", "to")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into(),
+        started_by: Some("kubectl-create".into()),
+        expected_end_at: Some(ago(3000)),
+        ..run("slow-web", 3600)
+    };
+    let mut stuck = stuck;
+    stuck.targets = vec![target("web-0", TargetState::Injecting), target("web-1", TargetState::Injected)];
+    stuck.targets[0].message = "failed to apply for pod shop/web-0: unable to set tcs for pod web-0".into();
+    let overdue = Run { expected_end_at: Some(ago(1200)), ..run("cut-db", 1800) };
+    let forced = ended(
+        Run { action: "partition".into(), ..run("torn-away-with-a-very-long-name-that-goes-on-and-on-and-on", 9000) },
+        7000,
+        Outcome::Forced,
+    );
+    let mut wide = Run { kind: "StressChaos".into(), action: String::new(), ..run("burn", 700) };
+    wide.targets = (0..25).map(|index| target(&format!("worker-{index}"), TargetState::Injected)).collect();
+    let short = ended(Run { kind: "PodChaos".into(), action: "pod-kill".into(), ..run("kill-one", 5000) }, 4999, Outcome::Completed);
+    let none = ended(run("nobody-there", 15_000), 12_000, Outcome::NoTargets);
+    let mut runs = vec![stuck, overdue, forced, wide, short, none, run("cut-web", 120)];
+    for index in 0..12 {
+        runs.push(ended(
+            Run { kind: "IOChaos".into(), action: "latency".into(), ..run(&format!("nightly-{index}"), 1500 * index + 900) },
+            1500 * index + 300,
+            Outcome::Recovered,
+        ));
+    }
+    for run in &runs {
+        server.world.change(run);
+    }
+    server.world.facts.lock().unwrap().watches = vec![watch("networkchaos", ""), watch("podchaos", ""), watch("events", "forbidden")];
+    server
+}
+
+/// The text of a document, without its tags.
+fn words(document: &str) -> String {
+    let body = document.split_once("<div id=\"live\">").unwrap().1;
+    let text: String = body.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text)).collect::<Vec<_>>().join(" ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn a_person_sees_what_runs_and_what_is_wrong_without_a_script() {
+    let server = busy();
+    let text = words(&PLAIN.dump_dom(&server.url()));
+    for wanted in [
+        "Not well no right to list and watch events",
+        "Stuck or overdue 2 Went wrong 1 Running 2 Ended",
+        "stuck injecting since",
+        "unable to set tcs for pod web-0",
+        "delay.latency 100ms",
+        "1 of 2 injected",
+        "shop/worker-0, shop/worker-1, shop/worker-2 and 22 more",
+        "2 watches up",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    let order: Vec<_> = ["Stuck or overdue shop", "Went wrong", "Running", "Ended"].iter().map(|title| text.rfind(title)).collect();
+    assert!(order[1..].is_sorted(), "{order:?}");
+    PLAIN.screenshot(&server.url(), &pictures().join("light.png"));
+    Chromium { dark: true, ..PLAIN }.screenshot(&server.url(), &pictures().join("dark.png"));
+    Chromium { width: 400, height: 2600, ..PLAIN }.screenshot(&server.url(), &pictures().join("narrow.png"));
+    Chromium { width: 400, height: 2600, dark: true, ..PLAIN }
+        .screenshot(&format!("{}?kind=IOChaos&last=24h", server.url()), &pictures().join("narrow-dark-filtered.png"));
+    PLAIN.screenshot(&format!("{}?namespace=shop&name=cut-*&last=1h", server.url()), &pictures().join("filtered.png"));
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn names_run_nothing_in_a_browser() {
+    let server = Server::plain("cluster");
+    let evil = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>";
+    let mut bad = run(evil, 60);
+    bad.kind = evil.into();
+    bad.targets[0].message = evil.into();
+    bad.phase = Phase::Injecting;
+    bad.started_at = ago(1000);
+    server.world.change(&bad);
+    for javascript in [false, true] {
+        let url = format!("{}?text={}", server.url(), http::percent("<img src=x"));
+        let document = Chromium { javascript, ..PLAIN }.dump_dom(&url);
+        assert!(document.contains("<title>Chaoscope · runs</title>") && words(&document).contains("&lt;img src=x onerror="), "{document}");
+        assert!(!document.contains("<img"), "{document}");
+    }
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn a_change_appears_by_itself_and_the_focus_stays() {
+    let server = Server::plain("cluster");
+    let first = run("first", 60);
+    server.world.change(&first);
+    let mut tab = Tab::open(Chromium::default(), &server.url());
+    let text = RefCell::new(String::new());
+    let mut shows = |wanted: &[&str], not: &str| {
+        let look = || {
+            text.replace(tab.text());
+            let text = text.borrow();
+            (wanted.iter().all(|wanted| text.contains(wanted)) && !text.contains(not)).then_some(())
+        };
+        until(look, || format!("{wanted:?} without {not:?} in {}", text.borrow()));
+    };
+    shows(&["live", "shop/first"], "snapshot");
+    until(|| (server.world.streaming() == 1).then_some(()), || "the page streams".to_owned());
+    server.world.change(&run("second", 0));
+    shows(&["shop/second", "Running\n2"], "snapshot");
+    server.world.change(&ended(first, 0, Outcome::Recovered));
+    shows(&["Running\n1\nEnded\n1"], "snapshot");
+    server.world.cut();
+    until(|| (server.world.streaming() == 1).then_some(()), || "the page streams again".to_owned());
+    server.world.change(&run("third", 0)); // told, or found when it streams again
+    shows(&["live", "shop/third"], "not live");
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn a_keyboard_is_enough() {
+    let server = busy();
+    let mut tab = Tab::open(Chromium::default(), &server.url());
+    until(|| tab.text().contains("live").then_some(()), || "the page is there".to_owned());
+    let id = Run::id_of("", "cut-web", 1);
+    tab.evaluate(&format!("document.getElementById('run-{id}').focus()"));
+    server.world.change(&run("newest", 0));
+    until(|| tab.text().contains("shop/newest").then_some(()), || "the new run shows".to_owned());
+    assert_eq!(tab.evaluate("document.activeElement.id"), format!("run-{id}"), "a change must not take the focus away");
+    // Everything that can be used can be reached, and has a name.
+    let nameless = "[...document.querySelectorAll('a,button,input:not([type=hidden]),select,summary')]\
+        .filter(it => it.tabIndex < 0 || !(it.textContent.trim() || it.labels?.[0]?.textContent.trim())).length";
+    assert_eq!(tab.evaluate(nameless), 0);
+    assert_eq!(tab.evaluate("document.querySelector('summary').click(), document.querySelector('details').open"), true);
+    assert_eq!(tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn a_page_without_runs_teaches() {
+    for role in ["cluster", "standalone"] {
+        let server = Server::plain(role);
+        let text = words(&PLAIN.dump_dom(&server.url()));
+        assert!(
+            text.contains("No chaos in this time") && text.contains(if role == "cluster" { "kubectl apply" } else { "tc qdisc add" }),
+            "{text}"
+        );
+        Chromium { height: 800, ..PLAIN }.screenshot(&server.url(), &pictures().join(format!("nothing-{role}.png")));
+    }
+}
