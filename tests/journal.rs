@@ -16,6 +16,8 @@ mod build;
 mod faults;
 #[path = "journal/found.rs"]
 mod found;
+#[path = "journal/moved.rs"]
+mod moved;
 #[allow(dead_code, reason = "this program takes its share of it")]
 #[path = "kit/process.rs"]
 mod process;

@@ -9,6 +9,7 @@ mod journal;
 mod peers;
 mod recording;
 mod standalone;
+mod web;
 
 pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Runs, Server};
@@ -17,6 +18,7 @@ pub use journal::{Journal, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
 pub use recording::{Recorded, Told};
 pub use standalone::Standalone;
+pub use web::Web;
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
@@ -64,7 +66,7 @@ pub enum Command {
     ///
     /// Sweeps all network namespaces every few seconds. netem, tbf, packet filter rules in the shapes chaos tools write, and the processes of
     /// such tools become runs with their parameters, whoever made them. The journal of runs outlives this process and what it saw.
-    #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
+    #[command(after_help = "Serves /api/v1/runs and more of the API, /metrics, a status page on /, /healthz and /readyz.")]
     Standalone(Box<Standalone>),
     /// Watch a cluster: every experiment, what became of it, and a journal of both; served as metrics, API, live stream and page.
     ///
@@ -138,51 +140,6 @@ pub enum Rules {
     Chaos,
     /// Every namespace, chain and set. Mind the number of series.
     All,
-}
-
-/// Flags about serving.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Web")]
-pub struct Web {
-    /// Address to listen on; may be repeated.
-    #[arg(
-        long = "web.listen-address",
-        value_name = "HOST:PORT",
-        default_value = ":10765",
-        value_delimiter = ',',
-        env = "CHAOSCOPE_WEB_LISTEN_ADDRESS"
-    )]
-    pub listen_address: Vec<String>,
-    /// Path under which metrics are served.
-    #[arg(
-        long = "web.telemetry-path",
-        value_name = "PATH",
-        default_value = "/metrics",
-        value_parser = telemetry_path,
-        env = "CHAOSCOPE_WEB_TELEMETRY_PATH"
-    )]
-    pub telemetry_path: String,
-    /// Most scrapes at once; one more is answered 503.
-    #[arg(
-        long = "web.max-requests",
-        value_name = "N",
-        default_value_t = 40,
-        value_parser = clap::value_parser!(u32).range(1..=10_000),
-        env = "CHAOSCOPE_WEB_MAX_REQUESTS"
-    )]
-    pub max_requests: u32,
-    /// Web configuration file: TLS, basic authentication, headers, in exporter-toolkit's format.
-    #[arg(long = "web.config.file", value_name = "FILE", env = "CHAOSCOPE_WEB_CONFIG_FILE")]
-    pub config_file: Option<PathBuf>,
-    /// Taken off the time Prometheus gives a scrape, for the way back.
-    #[arg(
-        long = "web.scrape-timeout-offset",
-        value_name = "DURATION",
-        default_value = "500ms",
-        value_parser = duration,
-        env = "CHAOSCOPE_WEB_SCRAPE_TIMEOUT_OFFSET"
-    )]
-    pub scrape_timeout_offset: Duration,
 }
 
 /// Flags about reading, the same for every command.
@@ -302,15 +259,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-    match text {
-        "/" | "/healthz" | "/readyz" => Err(format!("{text} is taken: choose another path, such as /metrics")),
-        _ if text.starts_with('/') && text.bytes().all(plain) => Ok(text.to_owned()),
-        _ => Err("write an absolute path of letters, digits, '-', '_', '.' and '/', such as /metrics".to_owned()),
-    }
-}
-
 fn pod(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
@@ -351,9 +299,14 @@ mod tests {
     fn values_are_checked_where_they_come_in() {
         assert_eq!(duration("1m"), Ok(Duration::from_mins(1)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
+<<<<<<< HEAD
         assert!(
             telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err()
         );
+=======
+        assert_eq!(daemon("on").map(|peer| (peer.name, peer.url.to_string())), Ok(("chaos-daemon".into(), timer::URL.into())));
+        assert!(daemon("http://10.0.0.7:31766").is_ok() && daemon("https://10.0.0.7:31766").is_err() && daemon("").is_err());
+>>>>>>> h-standalone
         assert!(pod("a/b").is_ok() && pod("a").is_err() && pod("/b").is_err() && pod("a/b/c").is_err());
     }
 }

@@ -101,3 +101,14 @@ fn a_scrape_takes_a_young_sweep_and_the_hosts_own_namespace_is_left_out() {
     assert!(it.metric("chaoscope_netns_skipped{reason=\"host_network\"}").ends_with(" 1"));
     it.stop();
 }
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn one_journal_has_one_owner_and_other_hosts_see_nothing_by_mistake() {
+    let mut it = Standalone::start();
+    let second = it.fails("127.0.0.1:0");
+    assert!(second.1 == Some(1) && second.0.contains("in use by process"), "{second:?}");
+    it.stop();
+    let open = it.fails("0.0.0.0:0");
+    assert!(open.1 == Some(2) && open.0.contains("--api.allow-anonymous"), "{open:?}");
+}

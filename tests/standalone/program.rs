@@ -1,12 +1,13 @@
 //! The program with a journal of its own, over several lives.
 
-use crate::kit::process::{Running, copy_program, until};
+use crate::kit::process::{Running, copy_program, finish, until};
 use chaoscope::journal::{Config, Journal};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::{EventQuery, Filter, RunQuery};
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -52,20 +53,25 @@ impl Standalone {
     /// Starts it once more, below `wrapper` (words that go before a command, such as `setpriv …`), and waits until it listens.
     pub fn again(&mut self, wrapper: &[&str]) {
         assert!(self.process.is_none(), "it still lives");
-        let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let words = [
-            wrapper.iter().map(|word| (*word).to_owned()).collect(),
-            vec![BINARY.to_owned(), "standalone".to_owned()],
-            vec![format!("--journal.path={}", at("journal"))],
-            ["--web.listen-address=127.0.0.1:0", "--runtime=none"].map(str::to_owned).to_vec(),
-            self.more.clone(),
-        ]
-        .concat();
+        let words = [wrapper.iter().map(|word| (*word).to_owned()).collect(), self.words("127.0.0.1:0")].concat();
         let lives = self.count(&["listening on "]);
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
         let process = Running::start(Command::new(&words[0]).args(&words[1..]).stdout(Stdio::null()).stderr(log));
         self.process = Some(process);
         self.says(lives + 1, &["listening on "]);
+    }
+
+    fn words(&self, address: &str) -> Vec<String> {
+        let journal = format!("--journal.path={}", self.folder.path().join("journal").display());
+        let listen = format!("--web.listen-address={address}");
+        [vec![BINARY.into(), "standalone".into(), journal, listen, "--runtime=none".into()], self.more.clone()].concat()
+    }
+
+    /// Starts it over the same journal, as one that must end by itself: what it says, and its exit code.
+    pub fn fails(&self, address: &str) -> (String, Option<i32>) {
+        let words = self.words(address);
+        let output = finish(Command::new(&words[0]).args(&words[1..]));
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
     }
 
     fn log_file(&self) -> PathBuf {
@@ -110,12 +116,23 @@ impl Standalone {
 
     /// The sample of the page of metrics that begins so.
     pub fn metric(&self, beginning: &str) -> String {
+        let page = self.get("/metrics");
+        let line = page.lines().find(|line| line.starts_with(beginning));
+        line.unwrap_or_else(|| panic!("no {beginning} in {page}")).to_owned()
+    }
+
+    /// The runs of a namespace, as the API answers them.
+    pub fn answered(&self, netns: &str) -> Vec<Value> {
+        let answer: Value = serde_json::from_str(&self.get(&format!("/api/v1/runs?tool=kernel&name={netns}"))).unwrap();
+        answer["runs"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
+    }
+
+    fn get(&self, path: &str) -> String {
         let log = self.log();
         let address = log.rsplit_once("listening on http://").expect("it listens").1;
-        let address = address.split('"').next().unwrap().parse().unwrap();
-        let (status, page) = crate::kit::http::get(address, "/metrics").unwrap();
-        let line = page.lines().find(|line| line.starts_with(beginning));
-        line.unwrap_or_else(|| panic!("{status}: no {beginning} in {page}")).to_owned()
+        let (status, body) = crate::kit::http::get(address.split('"').next().unwrap().parse().unwrap(), path).unwrap();
+        assert_eq!(status, 200, "{body}");
+        body
     }
 
     /// Asks it to end, and waits.
@@ -138,7 +155,16 @@ impl Standalone {
     fn journal(&self) -> Journal {
         assert!(self.process.is_none(), "a journal has one owner");
         let folder = Some(self.folder.path().join("journal"));
-        Journal::open(&Config { folder, retention: None, max_bytes: None }).unwrap().0
+        let config = Config { folder, retention: None, max_bytes: None };
+        // A child that another test starts just now holds the lock of a journal we have closed, until it becomes another program.
+        until(
+            || match Journal::open(&config) {
+                Ok((journal, _)) => Some(journal),
+                Err(chaoscope::journal::Error::Taken { .. }) => None,
+                Err(error) => panic!("{error}"),
+            },
+            || "the journal is free".to_owned(),
+        )
     }
 
     /// The runs of a namespace, oldest first; it must have ended.

@@ -22,10 +22,19 @@ fn a_tbf_is_a_run_while_it_is_there() {
     it.tells(1, "Applied", &name);
     lab.run(&["tc", "qdisc", "change", "dev", "lo", "root", "tbf", "rate", "2mbit", "burst", "10kb", "latency", "50ms"]);
     it.tells(1, "Changed", &name);
+    let [now] = &it.answered(&name)[..] else { panic!("{:?}", it.answered(&name)) };
+    let of = |field: &str| now[field].as_str();
+    assert_eq!(
+        [of("phase"), of("kind"), of("outcome"), now["parameters"]["rate"].as_str()],
+        [Some("running"), Some("tbf"), None, Some("2Mbit/s")]
+    );
     lab.run(&NONE);
     it.tells(1, "Recovered", &name);
+    assert_eq!(it.answered(&name)[0]["outcome"], "recovered");
+    assert!(it.metric("chaoscope_journal_open_runs").len() > 20, "the journal's own metrics are on the page");
     it.stop();
     let run = it.run(&name);
+    assert_eq!(now["id"], run.id);
     assert_eq!((run.tool, run.kind.as_str(), run.action.as_str(), run.baseline), (Tool::Kernel, "tbf", "bandwidth", false));
     assert_eq!((run.phase, run.outcome), (Phase::Finished, Some(Outcome::Recovered)));
     assert_eq!((run.parameters["rate"].as_str(), run.parameters["device"].as_str()), ("2Mbit/s", "lo"));

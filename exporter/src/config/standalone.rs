@@ -36,6 +36,9 @@ pub struct Standalone {
         help_heading = "Reading"
     )]
     pub sweep_interval: Duration,
+    /// Who may see what.
+    #[command(flatten)]
+    pub api: Api,
     /// What is remembered.
     #[command(flatten)]
     pub journal: Journal,

@@ -3,7 +3,7 @@
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
 //! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
-//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export, import and verification.
+//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export and import, `verify` whether it is whole.
 
 mod error;
 mod lock;
@@ -16,9 +16,13 @@ mod schema;
 mod store;
 mod tally;
 mod term;
+mod transfer;
+mod verify;
 
 pub use error::Error;
 pub use tally::{BOUNDS, Family, Tally};
+pub use transfer::{FORMAT, Moved, export, import};
+pub use verify::{Report, verify};
 
 use crate::exposition::Distribution;
 use chaoscope_model::event::Event;

@@ -45,7 +45,7 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let writer = Writer::new(connection, asked, hub.clone(), limits, Arc::clone(&folder))?;
     let told = writer.told();
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.serve());
-    let thread = thread.map_err(|cause| Error::Folder { path, cause })?;
+    let thread = thread.map_err(|cause| Error::folder(&path, cause))?;
     let places = Arc::new(Semaphore::new(QUEUE));
     let inner = Inner { id, readers, told, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
     Ok((Journal { inner: Arc::new(inner) }, restored))
@@ -68,10 +68,10 @@ fn whole(path: &Path, durable: bool) -> Result<Connection, Error> {
 }
 
 /// Looks at the file's header without SQLite, which would write beside it. <https://www.sqlite.org/fileformat2.html#the_database_header>
-fn look(path: &Path) -> Result<(), Error> {
+pub(super) fn look(path: &Path) -> Result<(), Error> {
     let mut header = Vec::new();
     let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
-    read.map_err(|cause| Error::Folder { path: path.to_owned(), cause })?;
+    read.map_err(|cause| Error::folder(path, cause))?;
     if header.is_empty() {
         return Ok(());
     }
@@ -98,7 +98,7 @@ fn move_aside(path: &Path) -> Result<PathBuf, Error> {
     for suffix in ["-wal", "-shm", ""] {
         let from = with(suffix, "");
         if from.exists() {
-            std::fs::rename(&from, with(suffix, &aside)).map_err(|cause| Error::Folder { path: from, cause })?;
+            std::fs::rename(&from, with(suffix, &aside)).map_err(|cause| Error::folder(&from, cause))?;
         }
     }
     Ok(with("", &aside))
@@ -110,18 +110,18 @@ fn restore(connection: &Connection) -> Result<Restored, Error> {
     Ok(Restored { states })
 }
 
-/// The counters as they were stored.
-pub(super) fn stored_tally(connection: &Connection) -> Result<Tally, Error> {
-    let mut tally = Tally::default();
+/// The counters as they were stored, and those whose value cannot be understood.
+pub(super) fn stored_tally(connection: &Connection) -> Result<(Tally, Vec<String>), Error> {
+    let (mut tally, mut faulty) = (Tally::default(), Vec::new());
     let mut statement = connection.prepare("SELECT family, labels, value FROM counter")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (family, labels, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if tally.restore(&family, &labels, &value).is_none() {
-            tracing::warn!(family, labels, "a counter of the journal cannot be understood and begins anew");
+            faulty.push(format!("{family}{labels}"));
         }
     }
-    Ok(tally)
+    Ok((tally, faulty))
 }
 
 /// How many rows there are.

@@ -63,7 +63,11 @@ impl Writer {
         limits: Limits,
         folder: Arc<Folder>,
     ) -> Result<Self, Error> {
-        let (tally, rows) = (Arc::new(stored_tally(&connection)?), count(&connection)?);
+        let (tally, faulty) = stored_tally(&connection)?;
+        for counter in faulty {
+            tracing::warn!(counter, "a counter of the journal cannot be understood and begins anew");
+        }
+        let (tally, rows) = (Arc::new(tally), count(&connection)?);
         let (_, seq) = query::positions(&connection)?;
         let commit_seconds = Distribution::with_bounds(&COMMIT_SECONDS);
         let oldest = query::oldest(&connection)?;

@@ -14,7 +14,7 @@ pub(super) const APPLICATION: i32 = 0x4348_5343;
 /// What makes an empty file version 1, version 1 version 2, ….
 ///
 /// Times are unix nanoseconds, cut to what 64 bits hold (1677 to 2262). `run.closed_at` is when a run with an outcome ended: what retention
-/// goes by. `event.key` and `event.replaces` are the first 16 bytes of the text's SHA-256. `event.run` is a run's id and no reference: an
+/// goes by. `event.key` is the first 16 bytes of the key's SHA-256. `event.run` is a run's id and no reference: an
 /// event may come before its run.
 const MIGRATIONS: [&str; 1] = ["
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -22,7 +22,7 @@ CREATE TABLE run(pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NO
   ended_at INTEGER, closed_at INTEGER, body TEXT NOT NULL) STRICT;
 CREATE INDEX run_open ON run(pk) WHERE closed_at IS NULL;
 CREATE INDEX run_closed ON run(closed_at) WHERE closed_at IS NOT NULL;
-CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces BLOB, at INTEGER NOT NULL,
+CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces TEXT, at INTEGER NOT NULL,
   run TEXT, body TEXT NOT NULL) STRICT;
 CREATE INDEX event_replaces ON event(replaces) WHERE replaces IS NOT NULL;
 CREATE TABLE term(term INTEGER NOT NULL, span INTEGER NOT NULL, at INTEGER NOT NULL, row INTEGER NOT NULL,

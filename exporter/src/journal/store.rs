@@ -8,7 +8,7 @@ use super::term::{self, Place, hash, nanos};
 use super::{Batch, Error};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -128,10 +128,10 @@ impl<'c> Store<'c> {
     /// An event is one row under its key. A known one changes only if more is known now: the time more exactly, that it was announced, its
     /// run, or that a less exact row is the same event.
     fn event(&mut self, event: &Event) -> Result<(), Error> {
-        let known = self.known("key", &event.key)?;
-        let less = event.replaces.as_ref().filter(|key| **key != event.key).map(|key| self.known("key", key)).transpose()?.flatten();
+        let known = self.known(&event.key)?;
+        let less = event.replaces.as_ref().filter(|key| **key != event.key).map(|key| self.known(key)).transpose()?.flatten();
         let Some(known) = known else {
-            return match self.known("replaces", &event.key)? {
+            return match self.better(&event.key)? {
                 Some(better) => {
                     let merged = merge(&better.event, event);
                     self.upgrade(&better, &merged, None)
@@ -159,9 +159,8 @@ impl<'c> Store<'c> {
         }
         self.seq += 1;
         let (key, body) = (hash::<16>(&[&event.key]), body(event)?);
-        let replaces = event.replaces.as_ref().map(|key| hash::<16>(&[key]));
         let sql = "INSERT INTO event(seq, key, replaces, at, run, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let row = self.connection.prepare_cached(sql)?.insert(params![self.seq, key, replaces, at, event.run, body])?;
+        let row = self.connection.prepare_cached(sql)?.insert(params![self.seq, key, event.replaces, at, event.run, body])?;
         self.places(row, &BTreeSet::new(), &term::of_event(event))?;
         self.rows.events += 1;
         if event.reason == "Failed" {
@@ -181,7 +180,6 @@ impl<'c> Store<'c> {
         }
         self.seq += 1;
         let (key, body) = (hash::<16>(&[&merged.key]), body(merged)?);
-        let replaces = replaces.map(|key| hash::<16>(&[key]));
         let sql = "UPDATE event SET seq = ?2, key = ?3, replaces = coalesce(?4, replaces), at = ?5, run = ?6, body = ?7 WHERE pk = ?1";
         let row = params![known.pk, self.seq, key, replaces, nanos(merged.at), merged.run, body];
         self.connection.prepare_cached(sql)?.execute(row)?;
@@ -209,13 +207,19 @@ impl<'c> Store<'c> {
         Ok(())
     }
 
-    fn known(&self, column: &str, key: &str) -> Result<Option<Known>, Error> {
-        let sql = match column {
-            "key" => "SELECT pk, body FROM event WHERE key = ?1",
-            _ => "SELECT pk, body FROM event WHERE replaces = ?1 LIMIT 1",
-        };
+    /// The event with a key.
+    fn known(&self, key: &str) -> Result<Option<Known>, Error> {
+        self.stored("SELECT pk, body FROM event WHERE key = ?1", key, hash::<16>(&[key]))
+    }
+
+    /// The event that took the place of the one with a key.
+    fn better(&self, key: &str) -> Result<Option<Known>, Error> {
+        self.stored("SELECT pk, body FROM event WHERE replaces = ?1 LIMIT 1", key, key)
+    }
+
+    fn stored(&self, sql: &str, key: &str, by: impl ToSql) -> Result<Option<Known>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let row = statement.query_row([hash::<16>(&[key])], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+        let row = statement.query_row([by], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
         row.map(|(pk, body)| Ok(Known { pk, event: serde_json::from_str(&body).map_err(|cause| Error::body(key, cause))? })).transpose()
     }
 
