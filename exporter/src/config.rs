@@ -299,14 +299,6 @@ mod tests {
     fn values_are_checked_where_they_come_in() {
         assert_eq!(duration("1m"), Ok(Duration::from_mins(1)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
-<<<<<<< HEAD
-        assert!(
-            telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err()
-        );
-=======
-        assert_eq!(daemon("on").map(|peer| (peer.name, peer.url.to_string())), Ok(("chaos-daemon".into(), timer::URL.into())));
-        assert!(daemon("http://10.0.0.7:31766").is_ok() && daemon("https://10.0.0.7:31766").is_err() && daemon("").is_err());
->>>>>>> h-standalone
         assert!(pod("a/b").is_ok() && pod("a").is_err() && pod("/b").is_err() && pod("a/b/c").is_err());
     }
 }

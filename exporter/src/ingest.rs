@@ -85,7 +85,14 @@ impl Ingest {
             tracing::warn!(unreadable, "some experiments' states could not be read and are rebuilt from their objects");
         }
         let slots = Slots::new(zone, states);
-        let state = State { index, slots, waiting: Waiting::default(), newest: Timestamp::UNIX_EPOCH, watches: Arc::new(Vec::new), follower: Arc::new(|_| {}) };
+        let state = State {
+            index,
+            slots,
+            waiting: Waiting::default(),
+            newest: Timestamp::UNIX_EPOCH,
+            watches: Arc::new(Vec::new),
+            follower: Arc::new(|_| {}),
+        };
         let shared = Shared { state: Mutex::new(state), work: Notify::new(), room: Notify::new(), journal, clock };
         let ingest = Self { shared: Arc::new(shared) };
         tokio::spawn(store(Arc::downgrade(&ingest.shared)));

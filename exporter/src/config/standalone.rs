@@ -20,9 +20,6 @@ pub struct Standalone {
     /// Serving.
     #[command(flatten)]
     pub web: Web,
-    /// Who may see what.
-    #[command(flatten)]
-    pub api: Api,
     /// Reading.
     #[command(flatten)]
     pub look: Look,

@@ -55,7 +55,7 @@ pub struct Web {
 fn telemetry_path(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     match text {
-        "/" | "/healthz" | "/readyz" | "/api" => Err(format!("{text} is taken: choose another path, such as /metrics")),
+        "/" | "/healthz" | "/readyz" | "/api" | "/host" => Err(format!("{text} is taken: choose another path, such as /metrics")),
         _ if text.starts_with("/api/") => Err("below /api is the API: choose another path, such as /metrics".to_owned()),
         _ if text.starts_with('/') && text.bytes().all(plain) => Ok(text.to_owned()),
         _ => Err("write an absolute path of letters, digits, '-', '_', '.' and '/', such as /metrics".to_owned()),

@@ -121,10 +121,7 @@ async fn tend(watched: Arc<Watched>) {
 async fn discover(client: kube::Client, groups: Arc<Mutex<Option<Vec<Group>>>>, components: Components, zone: Option<Ingest>) {
     loop {
         let found = discover::group(&client, GROUP).await.ok();
-        let found = found.map(|served| {
-            let versions: Vec<String> = served.into_iter().map(|served| served.version).collect();
-            if versions.is_empty() { Vec::new() } else { vec![Group { name: GROUP.to_owned(), versions }] }
-        });
+        let found = found.map(|served| vec![Group { name: GROUP.to_owned(), served }]);
         *groups.lock().unwrap_or_else(PoisonError::into_inner) = found;
         if let Some(ingest) = &zone
             && let Some(zone) = controllers_zone(&components).await

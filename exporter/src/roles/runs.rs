@@ -8,6 +8,7 @@ use crate::scrape::Sources;
 use crate::serve::access::{self, Access};
 use crate::serve::api::{self, Api};
 use crate::serve::doctor::{self, Facts};
+use crate::serve::runs_page::{self, RunsPage};
 use crate::serve::{self, scrapers::Scrapers};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -87,8 +88,17 @@ impl Runs {
             clock: Arc::new(move || clock.as_ref().map_or_else(Timestamp::now, |present| present.clock())),
             cluster: Arc::new(move || now.as_ref().map_or_else(Now::default, |present| present.so_far())),
         };
+        let page = RunsPage {
+            journal: self.journal.clone(),
+            gather: Arc::clone(&gather),
+            access: self.access.clone(),
+            telemetry_path: web.telemetry_path.clone(),
+        };
         let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone());
-        let app = serve::runs_router(sources, web, scrapers).merge(api::routes(Arc::new(api))).merge(doctor::routes(gather, self.access));
+        let app = serve::runs_router(sources, web, scrapers)
+            .merge(api::routes(Arc::new(api)))
+            .merge(doctor::routes(gather, self.access))
+            .merge(runs_page::routes(page));
         door.serve(app, move || closing.cancel()).await
     }
 
@@ -97,19 +107,12 @@ impl Runs {
         let (journal, present, more, since) = (self.journal.clone(), self.present.clone(), Arc::clone(&self.facts), Timestamp::now());
         let folder = self.folder.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
         Arc::new(move || {
-            let status = journal.status();
             let mut facts = Facts {
                 role,
                 at: present.as_ref().map_or_else(Timestamp::now, |present| present.clock()),
                 since,
                 watches: present.as_ref().map_or_else(Vec::new, |present| present.watches()),
-                journal: doctor::Journal {
-                    folder: folder.clone(),
-                    bytes: Some(status.bytes),
-                    committed_at: status.last_commit_at,
-                    failing: if status.failing { "the last commit failed: see the log".to_owned() } else { String::new() },
-                    failures: status.failures,
-                },
+                journal: doctor::Journal { folder: folder.clone(), status: journal.status() },
                 scrapers: scrapers.all(),
                 ..Facts::default()
             };

@@ -53,10 +53,13 @@ pub fn router(sources: Sources, web: &Web) -> Router {
     server.metrics().route("/", get(page::page)).route("/readyz", get(|| async { "ok\n" })).with_state(Arc::new(server))
 }
 
-/// Metrics and liveness of the roles that keep runs; their page, API and readiness are routes of their own.
+/// Metrics and liveness of the roles that keep runs; their page, API and readiness are routes of their own. Where this host is swept, its
+/// state is on `/host`.
 pub fn runs_router(sources: Sources, web: &Web, scrapers: Arc<Scrapers>) -> Router {
+    let swept = sources.sweeper.is_some();
     let server = Server::new(sources, web, scrapers);
-    server.metrics().route("/", get(page::page)).with_state(Arc::new(server))
+    let routes = if swept { server.metrics().route("/host", get(page::page)) } else { server.metrics() };
+    routes.with_state(Arc::new(server))
 }
 
 impl Server {
