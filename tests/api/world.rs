@@ -220,7 +220,7 @@ pub(crate) fn schedule(name: &str) -> ScheduleNow {
         created_at: Some(ago(900)),
         ..Schedule::default()
     };
-    ScheduleNow { schedule: Arc::new(schedule), next_at: None, missed: 0 }
+    ScheduleNow { schedule: Arc::new(schedule), next_at: None, missed: 0, forbidden: 0, active: None }
 }
 
 pub(crate) fn workflow(name: &str) -> Arc<Workflow> {
