@@ -28,7 +28,7 @@ pub(super) struct Answer {
     pub(super) runs: Vec<Run>,
     /// The API's own document; that of several pages is put together.
     document: Vec<u8>,
-    /// There are more than were asked for.
+    /// There are more than were asked for; JSON says so by its cursor.
     more: bool,
 }
 
@@ -42,10 +42,10 @@ pub async fn run(flags: &Runs) -> Result<(), Error> {
     match flags.output {
         Output::Json => print(with_end(answer.document))?,
         Output::Text if answer.runs.is_empty() => print(nothing(&flags.filters))?,
-        Output::Text => print(table::table(&answer.runs, Timestamp::now()))?,
-    }
-    if answer.more {
-        tracing::warn!(limit = flags.filters.limit, "There are more runs than that: raise --limit, or narrow the search.");
+        Output::Text => {
+            let more = if answer.more { "\nThere are more: raise --limit, or narrow the search.\n" } else { "" };
+            print(table::table(&answer.runs, Timestamp::now()) + more)?;
+        }
     }
     Ok(())
 }
