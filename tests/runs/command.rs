@@ -85,8 +85,8 @@ fn json_is_what_the_api_answers_page_after_page() {
     let server = Server::plain("cluster");
     let runs: Vec<_> = (0..250).map(|index| run(&format!("run-{index}"), 10 + index)).collect();
     server.record(&runs);
-    let one = answer(&server, &["runs", "--output=json", "--limit=3"]);
-    let raw = crate::kit::http::get(server.address, &server.asked("runs")[0].split(' ').next().unwrap().to_owned()).unwrap();
+    let one = answer(&server, &["runs", "--output=json", "--limit=3", "--to", &ago(0).to_string()]);
+    let raw = crate::kit::http::get(server.address, server.asked("runs")[0].split(' ').next().unwrap()).unwrap();
     assert_eq!((200, one.trim_end()), (raw.0, raw.1.trim_end()), "one page is the answer, byte for byte");
 
     let out = answer(&server, &["runs", "--output=json", "--limit=201"]);
@@ -256,6 +256,26 @@ fn the_doctor_says_what_works_and_what_would_mend_the_rest() {
     let (code, out, _) = ask(&server.url(), &["doctor", "--output=json"]);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert!(code == 1 && report["well"] == false && report["lines"][0]["mark"] == "bad", "{out}");
+}
+
+/// Two jobs of one server are two connections that go on asking.
+#[test]
+fn metrics_scraped_twice_are_noticed() {
+    let server = Server::plain("cluster");
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let job = || reqwest::blocking::Client::builder().tls_certs_only([]).no_proxy().user_agent("Prometheus/3").build().unwrap();
+    let scrape = |job: &reqwest::blocking::Client| assert_eq!(job.get(server.url() + "metrics").send().unwrap().text().unwrap(), "up 1\n");
+    let (one, other) = (job(), job());
+    for _ in 0..3 {
+        scrape(&one);
+        scrape(&job()); // a look
+    }
+    assert!(answer(&server, &["doctor"]).contains("✔ /metrics is scraped by Prometheus/3 from 127.0.0.1, last "));
+    for _ in 0..3 {
+        scrape(&other);
+    }
+    let out = answer(&server, &["doctor"]);
+    assert!(out.contains("? /metrics is scraped 2 times over: ") && out.contains("drop one of them"), "{out}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use chaoscope::cluster::now::{Now, WatchNow};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::{Access, Config, Mode};
@@ -13,6 +14,7 @@ use chaoscope::serve::api::{self, Api, Present};
 use chaoscope::serve::doctor::{self, Facts, Gather};
 use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::runs_page::{self, RunsPage};
+use chaoscope::serve::scrapers::{self, Scrapers};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope_model::run::{Outcome, Phase, Run, Target, TargetState};
 use futures_util::StreamExt as _;
@@ -30,6 +32,7 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) api: Arc<Api>,
     pub(crate) facts: Mutex<Facts>,
+    scrapers: Arc<Scrapers>,
     /// Every request of the API: path, query, `Last-Event-ID`.
     pub(crate) asked: Mutex<Vec<String>>,
     /// Answers for the next requests of the API, before it answers as usual.
@@ -127,7 +130,7 @@ async fn door(State(world): State<Arc<World>>, request: Request, next: Next) -> 
 impl Server {
     pub(crate) fn start(start: Start) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         let (journal, _) = Journal::open(&journal::Config { folder: start.folder, retention: None, max_bytes: None }).unwrap();
         let mode = start.tokens.map_or(Mode::None, |file| Mode::Token { files: vec![file] });
         let access = Access::open(Config { mode }).unwrap();
@@ -139,6 +142,7 @@ impl Server {
             journal: journal.clone(),
             api: Arc::clone(&api),
             facts: Mutex::new(facts),
+            scrapers: Arc::default(),
             asked: Mutex::default(),
             next: Mutex::default(),
             cut: watch::channel(0).0,
@@ -146,16 +150,21 @@ impl Server {
         let known = Arc::clone(&world);
         let gather: Gather = Arc::new(move || {
             let journal = doctor::Journal { folder: "/data".into(), status: known.journal.status() };
-            Facts { at: Timestamp::now(), journal, ..known.facts.lock().unwrap().clone() }
+            let scrapers = known.scrapers.all();
+            Facts { at: Timestamp::now(), journal, scrapers, ..known.facts.lock().unwrap().clone() }
         });
         let page = RunsPage { journal, gather: Arc::clone(&gather), access: access.clone(), telemetry_path: "/metrics".into() };
-        let app = Router::new().merge(api::routes(api)).merge(runs_page::routes(page)).merge(doctor::routes(gather, access));
+        let scraped = Router::new().route("/metrics", get(|| async { "up 1\n" }));
+        let app = scrapers::noting(scraped, "/metrics", Arc::clone(&world.scrapers))
+            .merge(api::routes(api))
+            .merge(runs_page::routes(page))
+            .merge(doctor::routes(gather, access));
         let app = app.layer(from_fn_with_state(Arc::clone(&world), door));
         let listeners = Listeners::bind(&[start.address], Limits::default()).unwrap();
         let address = listeners.local_addrs()[0];
         let (stop, stopped) = oneshot::channel();
         runtime.spawn(listener::serve(listeners, app, start.web, async { drop(stopped.await) }));
-        drop(_inside);
+        drop(inside);
         Self { address, world, stop: Some(stop), runtime }
     }
 

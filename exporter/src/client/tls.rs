@@ -13,13 +13,12 @@ const LARGEST: u64 = 4 << 20;
 /// How to speak TLS with whom this host trusts, or with those of a file.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => named(path, &mut roots)?,
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(Error::NoRoots);
-            }
+    if let Some(path) = ca_file {
+        named(path, &mut roots)?;
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(Error::NoRoots);
         }
     }
     trusting(roots)
