@@ -2,7 +2,13 @@
 //!
 //! One file per subject below `runs/`; `runs/server.rs` is a server with the real page over runs of the test's own making.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "runs the program; and a test that cannot go on fails"
+)]
 
 mod kit;
 

@@ -43,10 +43,10 @@ fn run(command: Command, failed: u8) -> ExitCode {
             let look = Look { host_network: !flags.skip_host_network, ..flags.look.clone() };
             runtime.block_on(check::run(&flags, &sweeper(&look, false))).unwrap_or_else(|error| fail(&error, failed))
         }
-        Command::Runs(flags) => runtime.block_on(client::runs::run(&flags)).map_or_else(|error| unasked(error, 1), |()| ExitCode::SUCCESS),
+        Command::Runs(flags) => runtime.block_on(client::runs::run(&flags)).map_or_else(|error| unasked(&error, 1), |()| ExitCode::SUCCESS),
         Command::Doctor(flags) => {
             let answer = runtime.block_on(client::doctor::run(&flags));
-            answer.map_or_else(|error| unasked(error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
+            answer.map_or_else(|error| unasked(&error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
         }
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed
@@ -97,7 +97,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// A server that could not be asked: what went wrong, and what can be done.
-fn unasked(error: client::Error, code: u8) -> ExitCode {
+fn unasked(error: &client::Error, code: u8) -> ExitCode {
     let (remedy, code) = (error.remedy(), if error.is_usage() { USAGE } else { code });
     let remedy = if remedy.is_empty() { String::new() } else { format!(": {remedy}") };
     fail(&anyhow::anyhow!("{error}{remedy}"), code)

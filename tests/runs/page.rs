@@ -53,9 +53,7 @@ fn busy() -> Server {
             Outcome::Recovered,
         ));
     }
-    for run in &runs {
-        server.world.change(run);
-    }
+    server.record(&runs);
     server.world.facts.lock().unwrap().watches = vec![watch("networkchaos", ""), watch("podchaos", ""), watch("events", "forbidden")];
     server
 }
@@ -104,7 +102,7 @@ fn names_run_nothing_in_a_browser() {
     bad.targets[0].message = evil.into();
     bad.phase = Phase::Injecting;
     bad.started_at = ago(1000);
-    server.world.change(&bad);
+    server.change(&bad);
     for javascript in [false, true] {
         let url = format!("{}?text={}", server.url(), http::percent("<img src=x"));
         let document = Chromium { javascript, ..PLAIN }.dump_dom(&url);
@@ -118,7 +116,7 @@ fn names_run_nothing_in_a_browser() {
 fn a_change_appears_by_itself_and_the_focus_stays() {
     let server = Server::plain("cluster");
     let first = run("first", 60);
-    server.world.change(&first);
+    server.change(&first);
     let mut tab = Tab::open(Chromium::default(), &server.url());
     let text = RefCell::new(String::new());
     let mut shows = |wanted: &[&str], not: &str| {
@@ -130,14 +128,14 @@ fn a_change_appears_by_itself_and_the_focus_stays() {
         until(look, || format!("{wanted:?} without {not:?} in {}", text.borrow()));
     };
     shows(&["live", "shop/first"], "snapshot");
-    until(|| (server.world.streaming() == 1).then_some(()), || "the page streams".to_owned());
-    server.world.change(&run("second", 0));
+    until(|| (server.streaming() == 1).then_some(()), || "the page streams".to_owned());
+    server.change(&run("second", 0));
     shows(&["shop/second", "Running\n2"], "snapshot");
-    server.world.change(&ended(first, 0, Outcome::Recovered));
+    server.change(&ended(first, 0, Outcome::Recovered));
     shows(&["Running\n1\nEnded\n1"], "snapshot");
-    server.world.cut();
-    until(|| (server.world.streaming() == 1).then_some(()), || "the page streams again".to_owned());
-    server.world.change(&run("third", 0)); // told, or found when it streams again
+    server.cut();
+    until(|| (server.streaming() == 1).then_some(()), || "the page streams again".to_owned());
+    server.change(&run("third", 0)); // told, or found when it streams again
     shows(&["live", "shop/third"], "not live");
 }
 
@@ -149,7 +147,7 @@ fn a_keyboard_is_enough() {
     until(|| tab.text().contains("live").then_some(()), || "the page is there".to_owned());
     let id = Run::id_of("", "cut-web", 1);
     tab.evaluate(&format!("document.getElementById('run-{id}').focus()"));
-    server.world.change(&run("newest", 0));
+    server.change(&run("newest", 0));
     until(|| tab.text().contains("shop/newest").then_some(()), || "the new run shows".to_owned());
     assert_eq!(tab.evaluate("document.activeElement.id"), format!("run-{id}"), "a change must not take the focus away");
     // Everything that can be used can be reached, and has a name.

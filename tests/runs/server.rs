@@ -1,37 +1,44 @@
-//! A server with the real page, the real report and the real way in, over runs that the test changes as it likes; its API is scripted.
+//! A server with the real page, API, report and way in, on a real journal that the test writes into as it likes.
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chaoscope::cluster::now::WatchNow;
+use chaoscope::cluster::now::{Now, WatchNow};
+use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::{Access, Config, Mode};
+use chaoscope::serve::api::{self, Api, Present};
 use chaoscope::serve::doctor::{self, Facts, Gather};
 use chaoscope::serve::listener::{self, Limits, Listeners};
-use chaoscope::serve::runs_page::{self, Found, RunsPage};
+use chaoscope::serve::runs_page::{self, RunsPage};
+use chaoscope::serve::scrapers::{self, Scrapers};
 use chaoscope::serve::web_config::WebConfig;
-use chaoscope_model::query::RunQuery;
 use chaoscope_model::run::{Outcome, Phase, Run, Target, TargetState};
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// What the server knows, and what it was asked.
 pub(crate) struct World {
-    pub(crate) runs: Mutex<Vec<Run>>,
+    pub(crate) journal: Journal,
+    pub(crate) api: Arc<Api>,
     pub(crate) facts: Mutex<Facts>,
-    /// Every request for runs and streams: path, query, `Last-Event-ID`, `Authorization`.
+    scrapers: Arc<Scrapers>,
+    /// Every request of the API: path, query, `Last-Event-ID`.
     pub(crate) asked: Mutex<Vec<String>>,
     /// Answers for the next requests of the API, before it answers as usual.
     pub(crate) next: Mutex<Vec<Scripted>>,
-    changes: broadcast::Sender<String>,
+    /// Streams end when this changes.
+    cut: watch::Sender<u64>,
 }
 
 /// An answer that is not the usual one.
@@ -47,7 +54,17 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) world: Arc<World>,
     stop: Option<oneshot::Sender<()>>,
-    _runtime: Runtime,
+    runtime: Runtime,
+}
+
+/// How a server is started.
+pub(crate) struct Start {
+    pub(crate) role: &'static str,
+    pub(crate) web: WebConfig,
+    pub(crate) tokens: Option<PathBuf>,
+    /// The journal's folder; none: a temporary one.
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) address: String,
 }
 
 pub(crate) fn ago(seconds: i64) -> Timestamp {
@@ -87,101 +104,112 @@ pub(crate) fn ended(run: Run, seconds: i64, outcome: Outcome) -> Run {
     }
 }
 
-impl World {
-    /// A run is new, or another than it was: everybody is told.
-    pub(crate) fn change(&self, run: &Run) {
-        let mut runs = self.runs.lock().unwrap();
-        runs.retain(|known| known.id != run.id);
-        runs.push(run.clone());
-        runs.sort_by_key(|run| std::cmp::Reverse(run.started_at));
-        drop(runs);
-        self.tell(&format!("event: run\nid: j.{}\ndata: {}\n\n", self.asked.lock().unwrap().len(), json!(run)));
+/// Notes what the API is asked, gives scripted answers first, and lets streams be cut.
+async fn door(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if !path.starts_with("/api/") {
+        return next.run(request).await;
     }
-
-    /// Sends text to everybody who streams.
-    pub(crate) fn tell(&self, text: &str) {
-        let _ = self.changes.send(text.to_owned());
+    let last = request.headers().get("last-event-id").map_or("-", |value| value.to_str().unwrap());
+    world.asked.lock().unwrap().push(format!("{} {last}", request.uri()));
+    let scripted = {
+        let mut waiting = world.next.lock().unwrap();
+        (!waiting.is_empty()).then(|| waiting.remove(0))
+    };
+    if let Some(Scripted { status, content_type, body }) = scripted {
+        return (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, content_type)], body).into_response();
     }
-
-    /// Ends every stream.
-    pub(crate) fn cut(&self) {
-        self.tell("");
+    let mut cut = world.cut.subscribe();
+    let answer = next.run(request).await;
+    if path != "/api/v1/stream" {
+        return answer;
     }
-
-    /// How many stream now.
-    pub(crate) fn streaming(&self) -> usize {
-        self.changes.receiver_count()
-    }
-
-    fn note(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Response> {
-        let of = |name: &str| headers.get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
-        self.asked.lock().unwrap().push(format!("{path}?{} {} {}", query.unwrap_or(""), of("last-event-id"), of("authorization")));
-        let mut next = self.next.lock().unwrap();
-        let Scripted { status, content_type, body } = (!next.is_empty()).then(|| next.remove(0))?;
-        Some((StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, content_type)], body).into_response())
-    }
-}
-
-async fn runs(State(world): State<Arc<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    if let Some(scripted) = world.note("runs", query.as_deref(), &headers) {
-        return scripted;
-    }
-    let runs = world.runs.lock().unwrap().clone();
-    ([(header::CONTENT_TYPE, "application/json")], json!({"runs": runs, "next": null}).to_string()).into_response()
-}
-
-async fn changes(State(world): State<Arc<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    if let Some(scripted) = world.note("stream", query.as_deref(), &headers) {
-        return scripted;
-    }
-    let hello = stream::iter([Ok::<_, Infallible>("retry: 20\n: hello\n\n".to_owned())]);
-    let texts = stream::unfold(world.changes.subscribe(), |mut texts| async move {
-        let text = texts.recv().await.ok().filter(|text| !text.is_empty())?;
-        Some((Ok(text), texts))
-    });
-    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(hello.chain(texts))).into_response()
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(async move { drop(cut.changed().await) })))
 }
 
 impl Server {
-    pub(crate) fn start(role: &'static str, web: WebConfig) -> Self {
-        let facts = Facts {
-            role,
-            since: Timestamp::now(),
-            journal: doctor::Journal { folder: "/data".into(), ..Default::default() },
-            ..Facts::default()
-        };
+    pub(crate) fn start(start: Start) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let inside = runtime.enter();
+        let (journal, _) = Journal::open(&journal::Config { folder: start.folder, retention: None, max_bytes: None }).unwrap();
+        let mode = start.tokens.map_or(Mode::None, |file| Mode::Token { files: vec![file] });
+        let access = Access::open(Config { mode }).unwrap();
+        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };
+        let (limits, closing) = (api::Limits::default(), CancellationToken::new());
+        let api = Arc::new(Api::new(journal.clone(), access.clone(), present, String::new(), limits, closing));
+        let facts = Facts { role: start.role, since: Timestamp::now(), ..Facts::default() };
         let world = Arc::new(World {
-            runs: Mutex::default(),
+            journal: journal.clone(),
+            api: Arc::clone(&api),
             facts: Mutex::new(facts),
+            scrapers: Arc::default(),
             asked: Mutex::default(),
             next: Mutex::default(),
-            changes: broadcast::channel(1000).0,
+            cut: watch::channel(0).0,
         });
-        let access = Access::open(Config { mode: Mode::None }).unwrap();
-        let (known, shared) = (Arc::clone(&world), Arc::clone(&world));
-        let gather: Gather = Arc::new(move || Facts { at: Timestamp::now(), ..known.facts.lock().unwrap().clone() });
-        let find = move |query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>| {
-            let runs = shared.runs.lock().unwrap();
-            Ok(Found { runs: runs.iter().filter_map(see).filter(|run| query.matches(run)).collect(), more: false })
-        };
-        let page =
-            RunsPage { find: Arc::new(find), gather: Arc::clone(&gather), access: access.clone(), telemetry_path: "/metrics".into() };
-        let api = Router::new().route("/api/v1/runs", get(runs)).route("/api/v1/stream", get(changes)).with_state(Arc::clone(&world));
-        let app = api.merge(runs_page::routes(page)).merge(doctor::routes(gather, access));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listeners = Listeners::bind(&["127.0.0.1:0".to_owned()], Limits::default()).unwrap();
+        let known = Arc::clone(&world);
+        let gather: Gather = Arc::new(move || {
+            let journal = doctor::Journal { folder: "/data".into(), status: known.journal.status() };
+            let scrapers = known.scrapers.all();
+            Facts { at: Timestamp::now(), journal, scrapers, ..known.facts.lock().unwrap().clone() }
+        });
+        let page = RunsPage { journal, gather: Arc::clone(&gather), access: access.clone(), telemetry_path: "/metrics".into() };
+        let scraped = Router::new().route("/metrics", get(|| async { "up 1\n" }));
+        let app = scrapers::noting(scraped, "/metrics", Arc::clone(&world.scrapers))
+            .merge(api::routes(api))
+            .merge(runs_page::routes(page))
+            .merge(doctor::routes(gather, access));
+        let app = app.layer(from_fn_with_state(Arc::clone(&world), door));
+        let listeners = Listeners::bind(&[start.address], Limits::default()).unwrap();
         let address = listeners.local_addrs()[0];
         let (stop, stopped) = oneshot::channel();
-        runtime.spawn(listener::serve(listeners, app, web, async { drop(stopped.await) }));
-        Self { address, world, stop: Some(stop), _runtime: runtime }
+        runtime.spawn(listener::serve(listeners, app, start.web, async { drop(stopped.await) }));
+        drop(inside);
+        Self { address, world, stop: Some(stop), runtime }
     }
 
     pub(crate) fn plain(role: &'static str) -> Self {
-        Self::start(role, WebConfig::load(None).unwrap())
+        Self::start(Start::plain(role))
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// Runs are new, or others than they were.
+    pub(crate) fn record(&self, runs: &[Run]) {
+        let batch = Batch { runs: runs.to_vec(), ..Batch::default() };
+        self.runtime.block_on(self.world.journal.record(batch)).unwrap();
+    }
+
+    pub(crate) fn change(&self, run: &Run) {
+        self.record(std::slice::from_ref(run));
+    }
+
+    /// Ends every stream.
+    pub(crate) fn cut(&self) {
+        self.world.cut.send_modify(|times| *times += 1);
+    }
+
+    /// How many stream now.
+    pub(crate) fn streaming(&self) -> u64 {
+        self.world.api.counts().open()
+    }
+
+    /// What the API was asked so far, and how often: lines that contain a text.
+    pub(crate) fn asked(&self, text: &str) -> Vec<String> {
+        self.world.asked.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// What the next request of the API is answered.
+    pub(crate) fn answers(&self, status: u16, content_type: &'static str, body: &str) {
+        self.world.next.lock().unwrap().push(Scripted { status, content_type, body: body.to_owned() });
+    }
+}
+
+impl Start {
+    pub(crate) fn plain(role: &'static str) -> Self {
+        Self { role, web: WebConfig::load(None).unwrap(), tokens: None, folder: None, address: "127.0.0.1:0".into() }
     }
 }
 

@@ -18,7 +18,7 @@ pub async fn run(flags: &Doctor) -> Result<bool, Error> {
     let body = client.get(PATH, &[]).await?;
     let report: Report = serde_json::from_slice(&body).map_err(|error| client.stranger(format!("its report cannot be read: {error}")))?;
     match flags.output {
-        Output::Json => print(&[body.trim_ascii_end(), b"\n"].concat())?,
+        Output::Json => print([body.trim_ascii_end(), b"\n"].concat())?,
         Output::Text => print(text(&report))?,
     }
     Ok(report.well)

@@ -150,16 +150,11 @@ impl Cause {
         }
         let mut source = error.source();
         while let Some(inner) = source {
-            if inner.is::<rustls::Error>() {
+            if is_tls(inner) {
                 return Self::Tls;
             }
-            if let Some(error) = inner.downcast_ref::<io::Error>() {
-                if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                    return Self::Tls;
-                }
-                if error.kind() == io::ErrorKind::ConnectionRefused {
-                    return Self::Refused;
-                }
+            if inner.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                return Self::Refused;
             }
             // The connector's own error has no type that could be asked.
             if inner.to_string().contains("dns error") {
@@ -180,4 +175,10 @@ impl Cause {
             Self::Other => "see --server",
         }
     }
+}
+
+/// Whether TLS's own error is in there. It comes wrapped in I/O errors, whose source is that of what they wrap.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }

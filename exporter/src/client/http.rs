@@ -44,17 +44,13 @@ impl Client {
         let mut name = base.clone();
         let _ = name.set_password(None); // fails for addresses that cannot have one
         let name = name.as_str().trim_end_matches('/').to_owned();
+        let tls = if base.scheme() == "https" { tls::config(flags.ca_file.as_deref())? } else { tls::unused()? };
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("chaoscope/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .connect_timeout(flags.timeout)
-            .read_timeout(LONGEST_SILENCE);
-        if base.scheme() == "https" {
-            http = http.tls_backend_preconfigured(tls::config(flags.ca_file.as_deref())?);
-        } else {
-            // What is never used must not be read: an image without certificates would fail here.
-            http = http.tls_certs_only([]);
-        }
+            .read_timeout(LONGEST_SILENCE)
+            .tls_backend_preconfigured(tls);
         if is_loopback(&base) {
             http = http.no_proxy();
         } else if base.scheme() == "http" && flags.token_file.is_some() {

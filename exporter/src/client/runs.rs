@@ -8,7 +8,8 @@ use crate::serve::snapshot::print;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 /// Where runs are.
 const PATH: &str = "api/v1/runs";
@@ -18,7 +19,7 @@ const PAGE: u32 = 100;
 /// One page of the API's answer.
 #[derive(Deserialize)]
 struct Page {
-    runs: Vec<Value>,
+    runs: Vec<Box<RawValue>>,
     next: Option<String>,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Answer {
     pub(super) runs: Vec<Run>,
     /// The API's own document; that of several pages is put together.
     document: Vec<u8>,
-    /// There are more than were asked for.
+    /// There are more than were asked for; JSON says so by its cursor.
     more: bool,
 }
 
@@ -42,10 +43,10 @@ pub async fn run(flags: &Runs) -> Result<(), Error> {
     match flags.output {
         Output::Json => print(with_end(answer.document))?,
         Output::Text if answer.runs.is_empty() => print(nothing(&flags.filters))?,
-        Output::Text => print(table::table(&answer.runs, Timestamp::now()))?,
-    }
-    if answer.more {
-        tracing::warn!(limit = flags.filters.limit, "There are more runs than that: raise --limit, or narrow the search.");
+        Output::Text => {
+            let more = if answer.more { "\nThere are more: raise --limit, or narrow the search.\n" } else { "" };
+            print(table::table(&answer.runs, Timestamp::now()) + more)?;
+        }
     }
     Ok(())
 }
@@ -62,7 +63,8 @@ pub(super) async fn ask(client: &Client, filters: &Filters) -> Result<Answer, Er
             serde_json::from_slice(&body).map_err(|error| client.stranger(format!("its list of runs cannot be read: {error}")))?;
         let (got, next) = (page.runs.len() as u32, page.next);
         for value in &page.runs {
-            let run = Run::deserialize(value).map_err(|error| client.stranger(format!("a run of its list cannot be read: {error}")))?;
+            let run =
+                serde_json::from_str(value.get()).map_err(|error| client.stranger(format!("a run of its list cannot be read: {error}")))?;
             out.runs.push(run);
         }
         values.extend(page.runs);
@@ -101,8 +103,5 @@ fn with_end(mut document: Vec<u8>) -> Vec<u8> {
 
 fn nothing(filters: &Filters) -> String {
     let when = if filters.from.is_some() || filters.to.is_some() { "in that time" } else { "in the last hour (see --from)" };
-    match filters.pairs().is_empty() {
-        true => format!("No runs {when}.\n"),
-        false => format!("No such runs {when}.\n"),
-    }
+    format!("No{} runs {when}.\n", if filters.pairs().is_empty() { "" } else { " such" })
 }

@@ -10,18 +10,26 @@ use std::sync::Arc;
 /// Largest file of certificates, in bytes; that of a whole distribution has about 220 KiB.
 const LARGEST: u64 = 4 << 20;
 
-/// How to speak TLS. Only asked for where the address says https, so an image without certificates is no trouble for http.
+/// How to speak TLS with whom this host trusts, or with those of a file.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => named(path, &mut roots)?,
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(Error::NoRoots);
-            }
+    if let Some(path) = ca_file {
+        named(path, &mut roots)?;
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(Error::NoRoots);
         }
     }
+    trusting(roots)
+}
+
+/// For an address that says http: nobody is trusted, so an image without certificates is no trouble.
+pub(super) fn unused() -> Result<ClientConfig, Error> {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(versions.map_err(|error| Error::Setup(error.to_string()))?.with_root_certificates(roots).with_no_client_auth())

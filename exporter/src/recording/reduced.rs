@@ -111,7 +111,7 @@ fn experiment(whole: &Map<String, Value>) -> Value {
     with_metadata(out, whole, true)
 }
 
-/// Takes away what may hold a secret. serde_json's own limit on depth holds the recursion.
+/// Takes away what may hold a secret. The parser's own limit on depth holds the recursion.
 fn silence(value: &mut Value) {
     match value {
         Value::Object(map) => {

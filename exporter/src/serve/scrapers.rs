@@ -1,11 +1,16 @@
 //! Who scrapes `/metrics`, by connection: a Prometheus job keeps one of its own, so two jobs that scrape the same instance are two
 //! connections, even from one server. Bounded, and nothing but counts.
 
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::USER_AGENT;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Of so many connections it is known when they last scraped.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -62,6 +67,21 @@ impl Scrapers {
     }
 }
 
+/// `app`, whose path of metrics notes who asks for it.
+pub fn noting(app: Router, telemetry_path: &str, scrapers: Arc<Scrapers>) -> Router {
+    app.layer(from_fn_with_state((scrapers, Arc::<str>::from(telemetry_path)), note))
+}
+
+async fn note(State((scrapers, path)): State<(Arc<Scrapers>, Arc<str>)>, request: Request, next: Next) -> Response {
+    if request.uri().path() == &*path
+        && let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>()
+    {
+        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        scrapers.note(*peer, agent, Timestamp::now());
+    }
+    next.run(request).await
+}
+
 /// Those that scrape regularly, and still do: silent for no more than three of their own intervals, and three minutes.
 pub(super) fn steady(all: &[Scraper], now: Timestamp) -> impl Iterator<Item = &Scraper> {
     all.iter().filter(move |scraper| {
@@ -89,7 +109,7 @@ mod tests {
         for round in 0..5 {
             scrapers.note(peer(1), Some("Prometheus/3"), at(round * 30));
             scrapers.note(peer(2), Some("Prometheus/3"), at(round * 30 + 7));
-            scrapers.note(peer(100 + round as u16), Some("curl"), at(round));
+            scrapers.note(peer(100 + u16::try_from(round).unwrap()), Some("curl"), at(round));
         }
         let ports = |now| {
             let all = scrapers.all();

@@ -99,10 +99,7 @@ pub(crate) fn names(run: &Run) -> String {
 /// How long it was open, or is so far.
 pub(crate) fn lasted(run: &Run, now: Timestamp) -> String {
     let text = span(run.ended_at.unwrap_or(now).duration_since(run.started_at));
-    match run.baseline {
-        true => format!("over {text}"),
-        false => text,
-    }
+    if run.baseline { format!("over {text}") } else { text }
 }
 
 /// `1.2 s`, `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: two units at most.

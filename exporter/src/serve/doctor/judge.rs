@@ -215,7 +215,7 @@ fn scrapes(facts: &Facts) -> Line {
     match steady.as_slice() {
         [] if facts.scrapers.is_empty() => unsure("scrapes", "nobody has scraped /metrics", "add this instance to Prometheus' targets"),
         [] => unsure("scrapes", "nobody scrapes /metrics regularly", "is this instance among Prometheus' targets?"),
-        [one] => good("scrapes", format!("/metrics is scraped by {}, last {}", name(&one), ago(facts, one.last_at))),
+        [one] => good("scrapes", format!("/metrics is scraped by {}, last {}", name(one), ago(facts, one.last_at))),
         many => {
             let names: Vec<_> = many.iter().map(name).collect();
             unsure(

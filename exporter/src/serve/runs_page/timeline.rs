@@ -3,6 +3,7 @@
 use super::super::words::span;
 use chaoscope_model::run::{Outcome, Run};
 use jiff::{SignedDuration, Timestamp, ToSpan as _, tz::TimeZone};
+use std::fmt::Write as _;
 
 /// Narrowest piece of a bar, in per cent: what lasted a second must be seen on an axis of a week.
 const NARROWEST: f64 = 0.35;
@@ -106,7 +107,7 @@ fn label(run: &Run, end: Timestamp) -> String {
     };
     let mut add = |what: &str, time: Option<SignedDuration>| {
         if let Some(time) = time {
-            out += &format!(", {what} {}", span(time));
+            let _ = write!(out, ", {what} {}", span(time));
         }
     };
     add("injected after", run.injected_at.map(|at| at.duration_since(run.started_at)));

@@ -80,7 +80,7 @@ fn row(run: &Run, axis: Axis, now: Timestamp) -> Row {
         id: plain(&run.id),
         standing: standing(run).as_str(),
         state: state(run),
-        alarm: alarm.unwrap_or_else(String::new),
+        alarm: alarm.unwrap_or_default(),
         kind: if run.action.is_empty() { plain(&run.kind) } else { format!("{} · {}", plain(&run.kind), plain(&run.action)) },
         name: full_name(&run.namespace, &run.name),
         cluster: plain(&run.cluster),
