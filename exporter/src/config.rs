@@ -14,7 +14,7 @@ mod web;
 pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Runs, Server};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
-pub use journal::{Journal, MaxSize, Retention};
+pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
 pub use recording::{Recorded, Told};
 pub use standalone::Standalone;
@@ -103,6 +103,9 @@ Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
     /// Ask a running Chaoscope what of it works, and what would mend the rest.
     #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
     Doctor(Doctor),
+    /// Export, import or verify the journal of runs and events.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Print a completion script for a shell.
     Completion {
         /// Which shell.
@@ -283,7 +286,9 @@ mod tests {
 
     #[test]
     fn every_flag_has_its_environment_variable() {
-        for command in Arguments::command().get_subcommands() {
+        let all = Arguments::command();
+        let commands = all.get_subcommands().flat_map(|command| std::iter::once(command).chain(command.get_subcommands()));
+        for command in commands {
             let lasting = |argument: &&clap::Arg| {
                 !WITHOUT_VARIABLE.contains(&argument.get_id().as_str()) && argument.get_help_heading() != Some(client::WHICH)
             };

@@ -48,6 +48,7 @@ fn run(command: Command, failed: u8) -> ExitCode {
             let answer = runtime.block_on(client::doctor::run(&flags));
             answer.map_or_else(|error| unasked(&error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
         }
+        Command::Journal(command) => ended(runtime.block_on(roles::journal::run(command))),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed
             clap_complete::generate(shell, &mut Arguments::command(), "chaoscope", &mut script);

@@ -99,3 +99,31 @@ fn a_whole_journal_is_whole_and_what_does_not_agree_is_named() {
         assert!(journal.runs(&runs(-10.0, 100.0), &|run| Some(run.clone())).unwrap().rows.len() <= 2);
     }
 }
+
+#[test]
+fn the_commands_move_a_journal_from_folder_to_folder_and_say_what_is_wrong() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let owner = filled(from.path());
+    let file = to.path().join("lines");
+    let journal = |what: &str, folder: &Path, file: Option<&Path>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chaoscope"));
+        command.args(["journal", what]).arg("--journal.path").arg(folder).args(file);
+        let output = crate::process::finish(&mut command);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    };
+    assert_eq!(journal("export", from.path(), Some(&file)).0, 0);
+    assert_eq!(std::fs::read(&file).unwrap(), exported(from.path()));
+    let (code, text) = journal("import", from.path(), Some(&file));
+    assert!(code == 2 && text.contains(&format!("in use by process {}", std::process::id())), "{text}");
+    let (made, never) = (to.path().join("journal"), ["--journal.retention", "forever"]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chaoscope"));
+    command.args(["journal", "import"]).args(never).arg("--journal.path").arg(&made).arg(&file);
+    assert_eq!(crate::process::succeed(&mut command), "2 runs, 2 of them new; 3 events, 3 of them new\n");
+    let (code, text) = journal("verify", &made, None);
+    assert!(code == 0 && text.ends_with("whole\n"), "{text}");
+    assert_eq!(journal("verify", &to.path().join("nothing"), None).0, 3);
+    std::fs::write(made.join("journal.sqlite"), "no database".repeat(100)).unwrap();
+    assert_eq!(journal("verify", &made, None).0, 1);
+    drop(owner);
+}

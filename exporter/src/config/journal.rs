@@ -2,7 +2,7 @@
 //!
 //! Apart because every command that keeps or reads a journal takes them.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +26,44 @@ pub struct Journal {
     pub max_size: MaxSize,
 }
 
+/// Flags of what only looks at a journal.
+#[derive(Clone, Debug, Args)]
+pub struct JournalFolder {
+    /// Folder that holds the journal. By default where this user's would be made.
+    #[arg(long = "journal.path", value_name = "DIR", env = "CHAOSCOPE_JOURNAL_PATH")]
+    pub path: Option<PathBuf>,
+}
+
+/// What to do with a journal.
+#[derive(Clone, Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Write every run and event as lines of JSON. The journal may be in use.
+    Export {
+        /// Where it is.
+        #[command(flatten)]
+        folder: JournalFolder,
+        /// File to write; `-` is standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Store the runs and events of an export; what is there already is not stored again. The journal must not be in use.
+    Import {
+        /// Where to, and how much it keeps.
+        #[command(flatten)]
+        journal: Journal,
+        /// File to read; `-` is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Look whether everything in it agrees. The journal may be in use.
+    #[command(after_help = "Exit codes: 0 whole, 1 damaged (listed), 2 wrong usage, 3 could not tell.")]
+    Verify {
+        /// Where it is.
+        #[command(flatten)]
+        folder: JournalFolder,
+    },
+}
+
 /// For how long; `None`: for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention(pub Option<Duration>);
@@ -37,13 +75,24 @@ pub struct MaxSize(pub Option<u64>);
 impl Journal {
     /// The folder that was asked for, or the usual one of this user; `None` for a user without a home.
     pub fn folder(&self) -> Option<PathBuf> {
-        self.path.clone().or_else(|| usual(rustix::process::geteuid().is_root(), |name| env::var_os(name).map(PathBuf::from)))
+        folder(self.path.as_ref())
     }
 
     /// What the journal itself is told.
     pub fn config(&self) -> crate::journal::Config {
         crate::journal::Config { folder: self.folder(), retention: self.retention.0, max_bytes: self.max_size.0 }
     }
+}
+
+impl JournalFolder {
+    /// The folder that was asked for, or the usual one of this user; `None` for a user without a home.
+    pub fn folder(&self) -> Option<PathBuf> {
+        folder(self.path.as_ref())
+    }
+}
+
+fn folder(asked: Option<&PathBuf>) -> Option<PathBuf> {
+    asked.cloned().or_else(|| usual(rustix::process::geteuid().is_root(), |name| env::var_os(name).map(PathBuf::from)))
 }
 
 /// XDG Base Directory Specification: a variable that holds no absolute path counts as not set.

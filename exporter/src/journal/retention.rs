@@ -31,6 +31,9 @@ enum Kind {
     Event,
 }
 
+/// A run that is over: its row and its id.
+type Ended = (i64, String);
+
 impl Limits {
     /// What ended or happened at or before this is pruned, or will be: unix nanoseconds.
     pub(super) fn horizon(&self, connection: &Connection) -> Result<i64, Error> {
@@ -103,8 +106,8 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
     Ok(true)
 }
 
-/// The oldest ended runs, each row with its id, and when the last of them ended.
-fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<(i64, String)>, Option<i64>), Error> {
+/// The oldest ended runs, and when the last of them ended.
+fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<Ended>, Option<i64>), Error> {
     let sql = "SELECT pk, id, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
     let rows = statement.query_map((until, step), |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;

@@ -38,13 +38,17 @@ const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes o
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
-/// What a connection may keep of the file in memory, in KiB.
-const CACHE_KIB: i32 = 8 * 1024;
+/// What the writer may keep of the file in memory, in KiB: what a full group changes, so that nothing is written before its commit.
+const WRITER_KIB: i32 = 16 * 1024;
+/// The same for each connection that reads; the system keeps the rest.
+const READER_KIB: i32 = 4 * 1024;
+/// Pages in the WAL (16 MiB) after which they are moved into the file: often enough for a short WAL, seldom enough for a burst.
+const CHECKPOINT_PAGES: i32 = 4096;
 
 /// The one connection that writes; nothing is written yet.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    common(&connection)?;
+    common(&connection, WRITER_KIB)?;
     Ok(connection)
 }
 
@@ -56,21 +60,22 @@ pub(super) fn prepare(connection: &mut Connection, durable: bool) -> Result<()> 
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     migrate(connection)
 }
 
 /// A connection that only reads.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    common(&connection)?;
+    common(&connection, READER_KIB)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
-fn common(connection: &Connection) -> Result<()> {
+fn common(connection: &Connection, cache_kib: i32) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "trusted_schema", false)
 }
 

@@ -6,7 +6,7 @@
 //! [`EventQuery::matches`] decide. To extend: a field in [`of_run`] or [`of_event`] and in the list below it, and a migration.
 
 use chaoscope_model::event::{Event, Severity};
-use chaoscope_model::query::{EventQuery, Filter, Position, RunQuery};
+use chaoscope_model::query::{EventQuery, Filter, Position, RunQuery, Words};
 use chaoscope_model::run::{Phase, Run};
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -171,7 +171,7 @@ pub(super) fn events<E>(query: &EventQuery, runs_under: impl FnOnce(&[i64]) -> R
         return Ok(search);
     }
     // An event without a run, and one whose target its run does not know, has the empty value; that is no term of a run.
-    let said = |field: &&&str| query.filter.words(field).and_then(|words| words.exact()).is_some_and(|values| !values.contains(&""));
+    let said = |field: &&&str| query.filter.words(field).and_then(Words::exact).is_some_and(|values| !values.contains(&""));
     let found = FIELDS_OF_ITS_RUN.iter().filter(said).find_map(|field| wanted(&query.filter, field));
     if let Some(terms) = found
         && let Some(runs) = runs_under(&terms)?

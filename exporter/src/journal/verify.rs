@@ -60,6 +60,13 @@ impl fmt::Display for Report {
 
 /// Looks at everything in the journal of a folder, as of one moment.
 pub fn verify(folder: &Path) -> Result<Report, Error> {
+    match look_through(folder) {
+        Err(error) if error.is_damage() => Ok(Report { problems: vec![error.to_string()], ..Report::default() }),
+        other => other,
+    }
+}
+
+fn look_through(folder: &Path) -> Result<Report, Error> {
     let mut connection = transfer::look_at(folder)?;
     let transaction = connection.transaction()?;
     let mut report = Report::default();
@@ -76,7 +83,9 @@ pub fn verify(folder: &Path) -> Result<Report, Error> {
     report.newest = query::positions(&transaction)?.1;
     let sql = "SELECT run.seq FROM run JOIN event ON event.seq = run.seq";
     let twice = transaction.prepare(sql)?.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
-    twice.into_iter().for_each(|seq| report.say(format!("position {seq} is there twice")));
+    for seq in twice {
+        report.say(format!("position {seq} is there twice"));
+    }
     Ok(report)
 }
 
@@ -147,7 +156,9 @@ fn findable(connection: &Connection, what: &str, row: i64, places: &BTreeSet<Pla
 /// Every counter can be understood, and none is below what is stored.
 fn counters(connection: &Connection, counted: &BTreeMap<Vec<String>, u64>, report: &mut Report) -> Result<(), Error> {
     let (tally, faulty) = open::stored_tally(connection)?;
-    faulty.into_iter().for_each(|labels| report.say(format!("counter {labels}: its value cannot be understood")));
+    for labels in faulty {
+        report.say(format!("counter {labels}: its value cannot be understood"));
+    }
     let count = |tally: &Tally, labels: &[String]| tally.counts(Family::Runs).find(|(have, _)| *have == labels).map(|(_, count)| count);
     for (labels, stored) in counted {
         // Series beyond the limit are not counted at all.

@@ -4,6 +4,7 @@
 //! `config/`, an arm in `main`.
 
 pub mod cluster;
+pub mod journal;
 pub mod node;
 pub mod record;
 pub mod replay;
