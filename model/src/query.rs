@@ -188,8 +188,12 @@ impl Filter {
         self.words.keys().any(|field| field.starts_with("target_"))
     }
 
-    fn pass_text<'a>(&self, texts: impl Iterator<Item = &'a str> + Clone) -> bool {
-        self.text.iter().all(|wanted| texts.clone().any(|text| text.to_lowercase().contains(wanted)))
+    fn pass_text<'a>(&self, texts: impl Iterator<Item = &'a str>) -> bool {
+        if self.text.is_empty() {
+            return true;
+        }
+        let texts: Vec<_> = texts.map(str::to_lowercase).collect();
+        self.text.iter().all(|wanted| texts.iter().any(|text| text.contains(wanted)))
     }
 
     /// Whether a run passes. `reason` and `type` are about events only.

@@ -70,6 +70,10 @@ fn glob(parts: &[String], text: &str) -> bool {
     rest.flatten().is_some()
 }
 
+fn hit<'a>(shapes: &[Shape], mut values: impl Iterator<Item = &'a str>) -> bool {
+    !shapes.is_empty() && values.any(|value| shapes.iter().any(|shape| shape.matches(value)))
+}
+
 impl Words {
     /// One more value.
     pub(super) fn add(&mut self, parameter: &str, value: &str) -> Result<(), Refused> {
@@ -78,11 +82,8 @@ impl Words {
         }
         let (negated, value) = positive(value);
         let shape = Shape::of(parameter, value)?;
-        if negated {
-            self.unwanted.push(shape)
-        } else {
-            self.wanted.push(shape)
-        }
+        let shapes = if negated { &mut self.unwanted } else { &mut self.wanted };
+        shapes.push(shape);
         Ok(())
     }
 
@@ -93,8 +94,7 @@ impl Words {
 
     /// The same for something that has several values: one of them must be wanted, none unwanted.
     pub fn matches_any<'a>(&self, values: impl Iterator<Item = &'a str> + Clone) -> bool {
-        let hit = |shapes: &[Shape]| values.clone().any(|value| shapes.iter().any(|shape| shape.matches(value)));
-        !hit(&self.unwanted) && (self.wanted.is_empty() || hit(&self.wanted))
+        !hit(&self.unwanted, values.clone()) && (self.wanted.is_empty() || hit(&self.wanted, values))
     }
 
     /// The values, where only exact ones are wanted that are stored as they are: what an index can look up.

@@ -5,7 +5,7 @@
 //! a regular expression is, what a cursor is) is in their descriptions. To add a route: its handler in [`Contract`].
 
 use super::parameters::{LAST_MILLISECOND, LIMIT, MOST};
-use super::problem::{MEDIA_TYPE, Problem};
+use super::problem::{MEDIA_TYPE, Told};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use chaoscope_model::query::{self, FIELDS, LONGEST_VALUE, MOST_EXPRESSIONS, MOST_VALUES};
@@ -27,7 +27,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(super::runs::runs, super::runs::run, super::events::events, super::stream::stream, contract),
-    components(schemas(Problem)),
+    components(schemas(Told)),
     security((), ("token" = [])),
     modifiers(&Additions)
 )]
@@ -76,7 +76,7 @@ impl Modify for Additions {
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
-        let content = || ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(Problem::name())))).build();
+        let content = || ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(Told::name())))).build();
         let answer = |(status, description): (&str, &str)| {
             let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content());
             (status.to_owned(), RefOr::T(response.build()))

@@ -16,46 +16,45 @@ use utoipa::ToSchema;
 
 /// Media type of a problem.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
-/// How much of the address that was asked for a problem repeats, in bytes.
+/// How much of the address that was asked for a problem repeats, in characters.
 const LONGEST_INSTANCE: usize = 200;
 /// When to try again where there was no room, in seconds.
 const SOON: u32 = 1;
 
 /// Why there is no answer.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    parameter: Option<String>,
+    /// Whether it makes sense to come again.
+    passing: bool,
+    challenge: Option<&'static str>,
+}
+
+/// A problem as it is written (RFC 9457 section 3.1).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Told<'a> {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: &'a str,
     /// The status in words.
-    title: &'static str,
+    title: &'a str,
     /// The status.
     status: u16,
     /// What is wrong, and what is allowed.
-    detail: String,
+    detail: &'a str,
     /// The path that was asked for.
     instance: String,
     /// The parameter that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<String>,
-    #[serde(skip)]
-    retry_after: Option<u32>,
-    #[serde(skip)]
-    challenge: Option<&'static str>,
+    parameter: Option<&'a str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Problem"),
-            status: status.as_u16(),
-            detail: detail.into(),
-            instance: String::new(),
-            parameter: None,
-            retry_after: None,
-            challenge: None,
-        }
+        Self { status, detail: detail.into(), parameter: None, passing: false, challenge: None }
     }
 
     /// 400: a parameter cannot be understood.
@@ -75,7 +74,7 @@ impl Problem {
 
     /// 503: more callers at once than there is room for.
     pub(super) fn full(detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(SOON), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self { passing: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
     /// 500: our own fault; the log has the rest.
@@ -85,7 +84,7 @@ impl Problem {
 
     /// Its status.
     pub(super) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.status
     }
 
     /// What is wrong.
@@ -93,13 +92,26 @@ impl Problem {
         &self.detail
     }
 
+    /// The parameter that is wrong, where it is one.
+    #[cfg(test)]
+    pub(super) fn about(&self) -> Option<&str> {
+        self.parameter.as_deref()
+    }
+
     /// The answer, about the path that was asked for.
-    fn write(mut self, path: &str) -> Response {
-        self.instance = path.chars().take(LONGEST_INSTANCE).collect();
-        let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec()); // texts and numbers alone cannot fail
-        let mut response = (self.status(), [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    fn write(&self, path: &str) -> Response {
+        let told = Told {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance: path.chars().take(LONGEST_INSTANCE).collect(),
+            parameter: self.parameter.as_deref(),
+        };
+        let body = serde_json::to_vec(&told).unwrap_or_else(|_| b"{}".to_vec()); // texts and numbers alone cannot fail
+        let mut response = (self.status, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        if self.passing {
+            response.headers_mut().insert(RETRY_AFTER, SOON.into());
         }
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -118,22 +130,22 @@ impl From<Refused> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let retry_after = (denied.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(SOON);
-        Self { challenge: denied.challenge(), retry_after, ..Self::new(denied.status(), denied.detail()) }
+        let passing = denied.status() == StatusCode::SERVICE_UNAVAILABLE;
+        Self { challenge: denied.challenge(), passing, ..Self::new(denied.status(), denied.detail()) }
     }
 }
 
 impl From<journal::Error> for Problem {
     fn from(error: journal::Error) -> Self {
         tracing::warn!(%error, "A question to the journal failed.");
-        Self { retry_after: Some(SOON), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now: see the log") }
+        Self { passing: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now: see the log") }
     }
 }
 
 impl IntoResponse for Problem {
     /// Without a body: [`dress`] writes it.
     fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
+        let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

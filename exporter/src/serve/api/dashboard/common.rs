@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 /// The dashboard's configuration; what has no meaning here is empty.
 #[derive(Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the dashboard's own fields")]
 struct Configuration {
     listen_host: &'static str,
     listen_port: u16,

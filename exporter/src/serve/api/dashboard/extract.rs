@@ -12,7 +12,7 @@ pub(super) fn object(about: &Reference, labels: &BTreeMap<String, String>, spec:
     if !labels.is_empty() {
         metadata["labels"] = json!(labels);
     }
-    json!({ "kind": about.kind, "apiVersion": API_VERSION, "metadata": metadata, "spec": spec })
+    json!({ "kind": about.kind, "apiVersion": API_VERSION, "metadata": metadata, "spec": Value::Object(spec) })
 }
 
 /// `delay.latency` → `100ms` is `{"delay": {"latency": "100ms"}}`.
