@@ -1,6 +1,6 @@
 # Thin: what is worth knowing is in the commands themselves, and in tests/.
 #
-#   make run     build the exporter, show what chaos is on this host now, then serve it
+#   make run     build the exporter, show what chaos is on this host now, then watch it and serve that
 #   make test    as root: install what the tests need, then lint, fuzz and test everything
 #   make lint    rustfmt and clippy, warnings are errors
 #   make fuzz    every byte parser, FUZZ_SECONDS each (60)
@@ -18,7 +18,7 @@ archive := chaoscope-$(version)-linux-$(shell uname -m)
 run:
 	cargo build --release --locked -p chaoscope
 	@binary=$${CARGO_TARGET_DIR:-target}/release/chaoscope; \
-	$$binary snapshot && echo && exec $$binary node --web.listen-address=127.0.0.1:10765
+	$$binary snapshot && echo && exec $$binary standalone
 
 # Each part runs whatever the others said, and cargo's own summary comes last.
 test:

@@ -2,13 +2,14 @@
 # Installs what the tests need on Debian 12 (amd64), as root. Does nothing, and says nothing, when all of it is there.
 #
 # Packages come from Debian. Go and Node are newer than Debian's, so they come through Debian's own `go` and `npm`, which
-# check what they fetch, into $PREFIX/lib/chaoscope with links in $PREFIX/bin. No service is started.
+# check what they fetch, and schemathesis through `pip`, into $PREFIX/lib/chaoscope with links in $PREFIX/bin. No service is started.
 # To extend: one name in `packages`, with the test that needs it.
 set -euo pipefail
 
 prefix=${PREFIX:-/usr/local}
 go_wanted=1.24 go_fetched=1.26.8
 node_wanted=20 node_fetched=22.23.3 npm_fetched=10.9.9
+schemathesis=4.32.5
 export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
 
 packages=(
@@ -18,6 +19,7 @@ packages=(
   prometheus                                        # and promtool
   chromium fonts-dejavu-core
   curl openssl ca-certificates jq
+  python3-venv                                      # schemathesis comes from PyPI into an environment of its own
   libcap2-bin                                       # capsh, setcap: least privilege
 )
 
@@ -84,6 +86,17 @@ install_node() {
   ln -sf "$home"/node_modules/npm/bin/npx-cli.js "$prefix/bin/npx"
 }
 
+schemathesis_version() { "$prefix/lib/chaoscope/python/bin/schemathesis" --version 2>/dev/null | sed -n 's/.*version //p'; }
+
+install_schemathesis() {
+  local home=$prefix/lib/chaoscope/python
+  step "schemathesis $schemathesis in $home"
+  rm -rf "$home"
+  mkdir -p "${home%/*}"
+  quietly /usr/bin/python3 -m venv "$home"
+  quietly "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
+}
+
 # The first time this takes minutes, and writes below the caller's own cache.
 api_server() {
   local build
@@ -99,3 +112,4 @@ debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 at_least "$node_wanted" "$(node_version)" || install_node
 api_server
+[ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

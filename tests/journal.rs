@@ -12,7 +12,14 @@
 
 #[path = "journal/build.rs"]
 mod build;
+#[path = "journal/faults.rs"]
+mod faults;
 #[path = "journal/found.rs"]
 mod found;
+#[path = "journal/moved.rs"]
+mod moved;
+#[allow(dead_code, reason = "this program takes its share of it")]
+#[path = "kit/process.rs"]
+mod process;
 #[path = "journal/stored.rs"]
 mod stored;

@@ -12,7 +12,7 @@ use chaoscope::exposition::{self, Distribution, Format};
 use chaoscope::node::modules::Modules;
 use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::identify;
-use chaoscope::node::sweep::{Fate, Observed, Sweep};
+use chaoscope::node::sweep::{Complete, Fate, Observed, Sweep};
 use chaoscope::node::visit::Plan;
 use chaoscope::node::visits::{Place, visit_all};
 use chaoscope::scrape::{Detail, Seen, Upstream, World, page};
@@ -98,19 +98,19 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         namespaces: vec![observed],
         helpers: vec![],
         mounts: vec![],
+        complete: Complete::default(),
         unreadable: 0,
         limitations: vec![],
         durations: Distribution::default(),
     });
     let world = World {
         detail: Detail { all_rules: false, upstream: Upstream::On },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
-        host: None,
-        own: None,
-        sources: BTreeMap::new(),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
+        ..World::default()
     };
-    let mut out = String::new();
+    let mut out = Vec::new();
     exposition::encode(Format::Classic, page(Arc::new(world)), &mut out).expect("a page");
+    let out = String::from_utf8(out).expect("text");
     out.lines().filter(|line| line.starts_with("chaos_daemon_")).fold(String::new(), |text, line| text + line + "\n")
 }
 

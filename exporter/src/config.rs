@@ -4,11 +4,21 @@
 
 mod api;
 mod client;
+mod cluster;
+mod journal;
+mod peers;
 mod recording;
+mod standalone;
+mod web;
 
 pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Runs, Server};
+pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
+pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
+pub use peers::{PeerDaemon, Peers};
 pub use recording::{Recorded, Told};
+pub use standalone::Standalone;
+pub use web::Web;
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
 use crate::scrape::Upstream;
@@ -21,6 +31,7 @@ const ABOUT: &str = "What chaos is running on this host, whether it is really in
 
 const EXAMPLES: &str = "\
 Examples:
+  chaoscope standalone                        watch this host, remember its runs
   chaoscope node                              serve this host's state on :10765
   chaoscope snapshot                          print it once, as a table
   chaoscope snapshot --pod shop/web-0 --output json
@@ -51,6 +62,24 @@ pub enum Command {
     /// mounts that chaos tools leave behind. No tool is forked, nothing in the namespaces is changed, no API server is asked.
     #[command(after_help = "Serves /metrics, a status page on /, /healthz and /readyz.")]
     Node(Box<Node>),
+    /// Watch this host and remember: every fault that appears and vanishes becomes a run. Needs no cluster.
+    ///
+    /// Sweeps all network namespaces every few seconds. netem, tbf, packet filter rules in the shapes chaos tools write, and the processes of
+    /// such tools become runs with their parameters, whoever made them. The journal of runs outlives this process and what it saw.
+    #[command(after_help = "Serves /api/v1/runs and more of the API, /metrics, a status page on /, /healthz and /readyz.")]
+    Standalone(Box<Standalone>),
+    /// Watch a cluster: every experiment, what became of it, and a journal of both; served as metrics, API, live stream and page.
+    ///
+    /// Of the API server it only gets, lists and watches (docs/cluster.md has the roles). What happened while it was down is rebuilt from
+    /// the objects' own records.
+    #[command(
+        after_help = "Serves /metrics, the API on /api/v1, a status page on /, /healthz and /readyz; on 127.0.0.1 unless told otherwise."
+    )]
+    Cluster(Box<Cluster>),
+    /// Tell a recording as if it happened now, and serve what became of it: for demos, reports and tests.
+    Replay(Box<Replay>),
+    /// Write down what a live cluster says of chaos, to be replayed elsewhere. Stop with ctrl-c.
+    Record(Box<Record>),
     /// Print what is on this host now.
     Snapshot(Snapshot),
     /// Ask whether chaos is on this host: exit code 0 no, 1 yes, 3 cannot tell.
@@ -74,6 +103,9 @@ Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
     /// Ask a running Chaoscope what of it works, and what would mend the rest.
     #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
     Doctor(Doctor),
+    /// Export, import or verify the journal of runs and events.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Print a completion script for a shell.
     Completion {
         /// Which shell.
@@ -99,6 +131,9 @@ pub struct Node {
     /// Expose this host's load, CPU, memory, disks and network too, under `node_exporter`'s names.
     #[arg(long = "source.host", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
     pub source_host: bool,
+    /// This node's chaos-daemon.
+    #[command(flatten)]
+    pub peer: PeerDaemon,
 }
 
 /// Which rules and namespaces are exposed.
@@ -108,51 +143,6 @@ pub enum Rules {
     Chaos,
     /// Every namespace, chain and set. Mind the number of series.
     All,
-}
-
-/// Flags about serving.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Web")]
-pub struct Web {
-    /// Address to listen on; may be repeated.
-    #[arg(
-        long = "web.listen-address",
-        value_name = "HOST:PORT",
-        default_value = ":10765",
-        value_delimiter = ',',
-        env = "CHAOSCOPE_WEB_LISTEN_ADDRESS"
-    )]
-    pub listen_address: Vec<String>,
-    /// Path under which metrics are served.
-    #[arg(
-        long = "web.telemetry-path",
-        value_name = "PATH",
-        default_value = "/metrics",
-        value_parser = telemetry_path,
-        env = "CHAOSCOPE_WEB_TELEMETRY_PATH"
-    )]
-    pub telemetry_path: String,
-    /// Most scrapes at once; one more is answered 503.
-    #[arg(
-        long = "web.max-requests",
-        value_name = "N",
-        default_value_t = 40,
-        value_parser = clap::value_parser!(u32).range(1..=10_000),
-        env = "CHAOSCOPE_WEB_MAX_REQUESTS"
-    )]
-    pub max_requests: u32,
-    /// Web configuration file: TLS, basic authentication, headers, in exporter-toolkit's format.
-    #[arg(long = "web.config.file", value_name = "FILE", env = "CHAOSCOPE_WEB_CONFIG_FILE")]
-    pub config_file: Option<PathBuf>,
-    /// Taken off the time Prometheus gives a scrape, for the way back.
-    #[arg(
-        long = "web.scrape-timeout-offset",
-        value_name = "DURATION",
-        default_value = "500ms",
-        value_parser = duration,
-        env = "CHAOSCOPE_WEB_SCRAPE_TIMEOUT_OFFSET"
-    )]
-    pub scrape_timeout_offset: Duration,
 }
 
 /// Flags about reading, the same for every command.
@@ -272,15 +262,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-    match text {
-        "/" | "/healthz" | "/readyz" => Err(format!("{text} is taken: choose another path, such as /metrics")),
-        _ if text.starts_with('/') && text.bytes().all(plain) => Ok(text.to_owned()),
-        _ => Err("write an absolute path of letters, digits, '-', '_', '.' and '/', such as /metrics".to_owned()),
-    }
-}
-
 fn pod(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
@@ -305,7 +286,9 @@ mod tests {
 
     #[test]
     fn every_flag_has_its_environment_variable() {
-        for command in Arguments::command().get_subcommands() {
+        let all = Arguments::command();
+        let commands = all.get_subcommands().flat_map(|command| std::iter::once(command).chain(command.get_subcommands()));
+        for command in commands {
             let lasting = |argument: &&clap::Arg| {
                 !WITHOUT_VARIABLE.contains(&argument.get_id().as_str()) && argument.get_help_heading() != Some(client::WHICH)
             };
@@ -321,9 +304,6 @@ mod tests {
     fn values_are_checked_where_they_come_in() {
         assert_eq!(duration("1m"), Ok(Duration::from_mins(1)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
-        assert!(
-            telemetry_path("/m").is_ok() && telemetry_path("/").is_err() && telemetry_path("m").is_err() && telemetry_path("/{x}").is_err()
-        );
         assert!(pod("a/b").is_ok() && pod("a").is_err() && pod("/b").is_err() && pod("a/b/c").is_err());
     }
 }

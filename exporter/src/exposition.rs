@@ -1,11 +1,15 @@
 //! The exposition formats: which one a scraper asks for ([`Format::negotiate`]), and what families write into ([`Exposition`]).
 //!
 //! prometheus-client encodes `OpenMetrics` 1.0; the classic text format 0.0.4 differs in a few lines, which [`classic`] changes on the
-//! way out. Nothing here knows a metric. To add a format: a variant of [`Format`] and an arm in [`encode`].
+//! way out; [`protobuf`] writes its own messages. All three are written from the same samples, described once. Nothing here knows a metric.
+//! To add a format: a variant of [`Format`] and an arm in [`encode`].
 
 mod classic;
+pub mod distribution;
 mod negotiate;
+mod protobuf;
 
+pub use distribution::Distribution;
 pub use negotiate::{Format, accepts_gzip};
 
 use prometheus_client::collector::Collector;
@@ -15,10 +19,14 @@ use prometheus_client::registry::Registry;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Once};
 
 /// Label names and values of one sample. Values are any text; the encoder escapes them.
 pub type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
+
+/// The same with names that are not ours, as a page of somebody else has them.
+pub type Named<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// A sample's value: counts stay exact, measurements are floating point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +35,15 @@ pub enum Value {
     Int(u64),
     /// A measurement.
     Float(f64),
+}
+
+impl Value {
+    fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
 }
 
 impl From<u64> for Value {
@@ -53,45 +70,43 @@ impl From<f64> for Value {
     }
 }
 
-/// A histogram as it stands: observations per bucket (not cumulated), upper bounds ascending; the last bound is `f64::INFINITY` for "+Inf".
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Distribution {
-    /// (upper bound, observations in this bucket).
-    pub buckets: Vec<(f64, u64)>,
-    /// Sum of all observations.
-    pub sum: f64,
+/// What a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up; its samples are called `…_total`.
+    Counter,
+    /// How often which values were seen.
+    Histogram,
 }
 
-impl Distribution {
-    /// An empty one with these upper bounds and "+Inf".
-    pub fn with_bounds(bounds: &[f64]) -> Self {
-        Self { buckets: bounds.iter().copied().chain([f64::INFINITY]).map(|bound| (bound, 0)).collect(), sum: 0.0 }
-    }
-
-    /// Counts one observation.
-    pub fn observe(&mut self, value: f64) {
-        self.sum += value;
-        if let Some((_, count)) = self.buckets.iter_mut().find(|(bound, _)| value <= *bound) {
-            *count += 1;
-        }
-    }
+/// What stands behind a sample's labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sample<'a> {
+    /// Of a gauge or a counter.
+    Value(Value),
+    /// Of a histogram.
+    Histogram(&'a Distribution),
 }
 
-/// What a family writes into. Each family name may be used once: a second use is an error, because prometheus-client would print a
-/// second `# TYPE` line. A label set may be there once in a family: a scraper refuses the whole page for a second one, so that is left
-/// out, and logged.
+/// What a family writes into. Each family name may be used once: a second use is an error, because a page may have one description of a
+/// family only. A label set may be there once in a family: a scraper refuses the whole page for a second one, so that is left out, and
+/// logged.
 pub struct Exposition<'a> {
-    encoder: DescriptorEncoder<'a>,
+    outlet: Outlet<'a>,
     seen: BTreeSet<String>,
+}
+
+enum Outlet<'a> {
+    Text(DescriptorEncoder<'a>),
+    Protobuf(protobuf::Writer<'a>),
 }
 
 impl Exposition<'_> {
     /// A gauge family. A family without samples is left out.
     pub fn gauge<'s, V: Into<Value>>(&mut self, name: &str, help: &str, samples: impl IntoIterator<Item = (Labels<'s>, V)>) -> fmt::Result {
-        self.family(name, help, MetricType::Gauge, samples, |encoder, value| match value.into() {
-            Value::Int(value) => encoder.encode_gauge(&value),
-            Value::Float(value) => encoder.encode_gauge(&value),
-        })
+        self.family(name, help, Kind::Gauge, samples.into_iter().map(|(labels, value)| (labels, Sample::Value(value.into()))))
     }
 
     /// A counter family; `name` comes without `_total`.
@@ -101,10 +116,7 @@ impl Exposition<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'s>, V)>,
     ) -> fmt::Result {
-        self.family(name, help, MetricType::Counter, samples, |encoder, value| match value.into() {
-            Value::Int(value) => encoder.encode_counter::<[(&str, &str); 0], u64, f64>(&value, None),
-            Value::Float(value) => encoder.encode_counter::<[(&str, &str); 0], f64, f64>(&value, None),
-        })
+        self.family(name, help, Kind::Counter, samples.into_iter().map(|(labels, value)| (labels, Sample::Value(value.into()))))
     }
 
     /// A histogram family.
@@ -114,19 +126,27 @@ impl Exposition<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'s>, &'s Distribution)>,
     ) -> fmt::Result {
-        self.family(name, help, MetricType::Histogram, samples, |encoder, value| {
-            let count = value.buckets.iter().map(|(_, count)| count).sum();
-            encoder.encode_histogram::<[(&str, &str); 0]>(value.sum, count, &value.buckets, None)
-        })
+        self.family(name, help, Kind::Histogram, samples.into_iter().map(|(labels, value)| (labels, Sample::Histogram(value))))
     }
 
-    fn family<'s, V>(
+    /// A family taken over from elsewhere, with label names that only its page knew. `name` is as [`Self::counter`] wants it; a sample
+    /// that is none of this `kind` is an error.
+    pub fn foreign<'s>(
         &mut self,
         name: &str,
         help: &str,
-        kind: MetricType,
-        samples: impl IntoIterator<Item = (Labels<'s>, V)>,
-        encode: impl Fn(&mut MetricEncoder<'_>, V) -> fmt::Result,
+        kind: Kind,
+        samples: impl IntoIterator<Item = (Named<'s>, Sample<'s>)>,
+    ) -> fmt::Result {
+        self.family(name, help, kind, samples)
+    }
+
+    fn family<'s>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: Kind,
+        samples: impl IntoIterator<Item = (Named<'s>, Sample<'s>)>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
@@ -136,26 +156,67 @@ impl Exposition<'_> {
             tracing::error!(family = name, "a metric family is written twice");
             return Err(fmt::Error);
         }
-        let mut encoder = self.encoder.encode_descriptor(name, help, None, kind)?;
-        let mut written: HashSet<Labels<'s>> = HashSet::new();
-        for (labels, value) in samples {
-            if written.contains(&labels) {
-                repeated(name, &labels);
-                continue;
+        match &mut self.outlet {
+            Outlet::Text(encoder) => {
+                let mut encoder = encoder.encode_descriptor(name, help, None, kind.into())?;
+                each_once(name, samples, |labels, sample| match labels.as_slice() {
+                    [] => text_sample(&mut encoder, kind, sample),
+                    _ => text_sample(&mut encoder.encode_family(labels)?, kind, sample),
+                })
             }
-            if labels.is_empty() {
-                encode(&mut encoder, value)?;
-            } else {
-                encode(&mut encoder.encode_family(&labels)?, value)?;
+            Outlet::Protobuf(writer) => {
+                each_once(name, samples, |labels, sample| writer.sample(kind, labels, sample))?;
+                writer.finish(name, help, kind)
             }
-            written.insert(labels);
         }
-        Ok(())
+    }
+}
+
+/// Hands over each series once.
+fn each_once<'s>(
+    name: &str,
+    samples: impl Iterator<Item = (Named<'s>, Sample<'s>)>,
+    mut write: impl FnMut(&Named<'s>, Sample<'s>) -> fmt::Result,
+) -> fmt::Result {
+    let mut written: HashSet<Named<'s>> = HashSet::new();
+    for (labels, sample) in samples {
+        if written.contains(&labels) {
+            repeated(name, &labels);
+            continue;
+        }
+        write(&labels, sample)?;
+        written.insert(labels);
+    }
+    Ok(())
+}
+
+fn text_sample(encoder: &mut MetricEncoder<'_>, kind: Kind, sample: Sample<'_>) -> fmt::Result {
+    type None = [(&'static str, &'static str); 0];
+    match (kind, sample) {
+        (Kind::Gauge, Sample::Value(Value::Int(value))) => encoder.encode_gauge(&value),
+        (Kind::Gauge, Sample::Value(Value::Float(value))) => encoder.encode_gauge(&value),
+        (Kind::Counter, Sample::Value(Value::Int(value))) => encoder.encode_counter::<None, u64, f64>(&value, Option::None),
+        (Kind::Counter, Sample::Value(Value::Float(value))) => encoder.encode_counter::<None, f64, f64>(&value, Option::None),
+        (Kind::Histogram, Sample::Histogram(value)) => {
+            let buckets: Vec<_> = value.buckets().collect();
+            encoder.encode_histogram::<None>(value.sum(), value.count(), &buckets, Option::None)
+        }
+        _ => Err(fmt::Error),
+    }
+}
+
+impl From<Kind> for MetricType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Gauge => Self::Gauge,
+            Kind::Counter => Self::Counter,
+            Kind::Histogram => Self::Histogram,
+        }
     }
 }
 
 /// Says that a series was there twice, the first time only: the next scrape would most likely say it again.
-fn repeated(name: &str, labels: &Labels<'_>) {
+fn repeated(name: &str, labels: &Named<'_>) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
         tracing::error!(family = name, ?labels, "a series is written twice: the second value is left out (please report it)");
@@ -166,16 +227,31 @@ fn repeated(name: &str, labels: &Labels<'_>) {
 pub type Page = dyn Fn(&mut Exposition<'_>) -> fmt::Result + Send + Sync;
 
 /// Encodes a page in the format asked for.
-pub fn encode(format: Format, page: Arc<Page>, out: &mut impl fmt::Write) -> fmt::Result {
+pub fn encode(format: Format, page: Arc<Page>, out: &mut impl io::Write) -> io::Result<()> {
+    match format {
+        Format::OpenMetrics => text::encode(&mut Utf8(out), &registry(page)),
+        Format::Classic => {
+            let mut out = Utf8(out);
+            let mut classic = classic::Classic::new(&mut out);
+            text::encode(&mut classic, &registry(page)).and_then(|()| classic.finish())
+        }
+        Format::Protobuf => page(&mut Exposition { outlet: Outlet::Protobuf(protobuf::Writer::new(out)), seen: BTreeSet::new() }),
+    }
+    .map_err(io::Error::other)
+}
+
+fn registry(page: Arc<Page>) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(OnePage(page)));
-    match format {
-        Format::OpenMetrics => text::encode(out, &registry),
-        Format::Classic => {
-            let mut classic = classic::Classic::new(out);
-            text::encode(&mut classic, &registry)?;
-            classic.finish()
-        }
+    registry
+}
+
+/// Text on its way into bytes, without a copy of the whole page in between.
+struct Utf8<'a, W>(&'a mut W);
+
+impl<W: io::Write> fmt::Write for Utf8<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
     }
 }
 
@@ -189,7 +265,7 @@ impl fmt::Debug for OnePage {
 
 impl Collector for OnePage {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        (self.0)(&mut Exposition { encoder, seen: BTreeSet::new() })
+        (self.0)(&mut Exposition { outlet: Outlet::Text(encoder), seen: BTreeSet::new() })
     }
 }
 
@@ -197,9 +273,9 @@ impl Collector for OnePage {
 mod tests {
     use super::*;
 
-    fn page(format: Format, page: impl Fn(&mut Exposition<'_>) -> fmt::Result + Send + Sync + 'static) -> Result<String, fmt::Error> {
-        let mut out = String::new();
-        encode(format, Arc::new(page), &mut out).map(|()| out)
+    fn page(format: Format, page: impl Fn(&mut Exposition<'_>) -> fmt::Result + Send + Sync + 'static) -> io::Result<String> {
+        let mut out = Vec::new();
+        encode(format, Arc::new(page), &mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     fn sample(out: &mut Exposition<'_>) -> fmt::Result {

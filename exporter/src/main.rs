@@ -1,16 +1,9 @@
 //! Parse, wire, run. Exit codes: 0 done, 1 `check` found chaos or the server failed, 2 wrong usage, 3 `check` could not tell.
 
-use anyhow::Context as _;
 use chaoscope::client;
-use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look, Node, Rules};
-use chaoscope::node::host::HostSource;
-use chaoscope::node::runtime::Runtime;
-use chaoscope::node::sweeper::{self, Sweeper};
-use chaoscope::node::told::Told;
-use chaoscope::scrape::{Detail, Sources};
-use chaoscope::serve::listener::{self, Limits, Listeners};
-use chaoscope::serve::web_config::WebConfig;
-use chaoscope::serve::{self, check, snapshot};
+use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look};
+use chaoscope::roles::{self, Failure, USAGE, sweeper};
+use chaoscope::serve::{check, snapshot};
 use clap::{CommandFactory as _, Parser as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -18,14 +11,13 @@ use tracing_logfmt::{EventsFormatter, FieldsFormatter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
 
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
     log(&arguments.log);
+    let _ = rustls::crypto::ring::default_provider().install_default(); // nobody chose before
     // A check that cannot even start could not tell; it must not look like one that found something.
     let failed = if matches!(arguments.command, Command::Check(_)) { check::UNKNOWN } else { 1 };
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command, failed))); // tokio panics without any file to open
@@ -38,7 +30,11 @@ fn run(command: Command, failed: u8) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start"), failed),
     };
     match command {
-        Command::Node(node) => runtime.block_on(serve_node(*node)).unwrap_or_else(|(error, code)| fail(&error, code)),
+        Command::Node(flags) => ended(runtime.block_on(roles::node::run(*flags))),
+        Command::Standalone(flags) => ended(runtime.block_on(roles::standalone::run(*flags))),
+        Command::Cluster(flags) => ended(runtime.block_on(roles::cluster::run(*flags))),
+        Command::Replay(flags) => ended(runtime.block_on(roles::replay::run(*flags))),
+        Command::Record(flags) => ended(runtime.block_on(roles::record::run(*flags))),
         Command::Snapshot(flags) => {
             let sweeper = sweeper(&flags.look, flags.members);
             runtime.block_on(snapshot::run(&flags, &sweeper)).unwrap_or_else(|error| fail(&error, 1))
@@ -52,6 +48,7 @@ fn run(command: Command, failed: u8) -> ExitCode {
             let answer = runtime.block_on(client::doctor::run(&flags));
             answer.map_or_else(|error| unasked(&error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
         }
+        Command::Journal(command) => ended(runtime.block_on(roles::journal::run(command))),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed
             clap_complete::generate(shell, &mut Arguments::command(), "chaoscope", &mut script);
@@ -60,54 +57,8 @@ fn run(command: Command, failed: u8) -> ExitCode {
     }
 }
 
-/// Serves until a signal. What is wrong with the flags ends with 2, what goes wrong later with 1.
-async fn serve_node(flags: Node) -> Result<ExitCode, (anyhow::Error, u8)> {
-    let usage = |error: anyhow::Error| (error, USAGE);
-    let web_config = WebConfig::load(flags.web.config_file.as_deref()).map_err(|error| usage(error.into()))?;
-    let listeners = Listeners::bind(&flags.web.listen_address, Limits::default()).map_err(|error| usage(error.into()))?;
-    let addresses = listeners.local_addrs();
-    let sources = Sources {
-        sweeper: sweeper(&flags.look, false),
-        host: flags.source_host.then(|| HostSource::new(&flags.look.path_procfs)),
-        told: Told::default(),
-        detail: Detail { all_rules: flags.rules == Rules::All, upstream: flags.upstream_names },
-    };
-    sources.told.tell(&chaoscope::node::limits::capabilities());
-    let scheme = if web_config.is_tls() { "https" } else { "http" };
-    for address in addresses {
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {scheme}://{address}");
-    }
-    let shutdown = shutdown().map_err(|error| (error, 1))?;
-    let app = serve::router(sources, &flags.web);
-    listener::serve(listeners, app, web_config, shutdown).await.map_err(|error| (error.into(), 1))?;
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
-}
-
-fn sweeper(look: &Look, members: bool) -> Sweeper {
-    let config = sweeper::Config {
-        procfs: look.path_procfs.clone(),
-        named: look.path_netns.clone(),
-        threads: look.sweep_threads.into(),
-        host_network: look.host_network,
-        members,
-    };
-    let (choice, endpoint, root) = (look.runtime, look.runtime_endpoint.clone(), look.path_host.clone());
-    Sweeper::new(config, Box::new(move || Runtime::find(choice, endpoint.as_ref(), &root)))
-}
-
-/// Done when SIGTERM or SIGINT comes.
-fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests in flight are finished");
-    })
+fn ended(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    outcome.unwrap_or_else(|(error, code)| fail(&error, code))
 }
 
 /// Logs to standard error. Other crates' lines are capped at info, whatever the level: some of them log what they handle, and the Kubernetes

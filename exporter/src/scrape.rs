@@ -1,15 +1,19 @@
 //! What a scrape is: it asks each [`Source`](crate::source::Source) once, with a deadline, puts the answers into a [`World`], and lets every family write it.
 //!
 //! Few sources do I/O and many families only write, so a slow or broken source silences its own families and nothing else. The runner
-//! ([`gather`], [`page`]) is the only place with timing, success and failure. To add a source: a field of [`World`] and a line in [`gather`].
+//! ([`gather`], [`page`]) is the only place with timing, success and failure. A role is which [`Sources`] there are. To add a source: a field of
+//! [`Sources`] and of [`World`], and a line in [`gather`].
 
+use crate::cluster::now::{Now, Present};
 use crate::exposition::{Exposition, Page};
 use crate::families;
+use crate::journal::{Journal, Status, Tally};
 use crate::node::host::Host;
 use crate::node::own::{self, Own};
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
+use crate::peers::{self, Asking, PeerReading};
 use crate::source::{Error, Source, timed};
 use crate::verdict::Survey;
 use std::collections::BTreeMap;
@@ -24,7 +28,7 @@ pub trait Family: Send + Sync {
 }
 
 /// What to show, as the flags say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
     /// Every namespace and every chain, not only what chaos has to do with.
     pub all_rules: bool,
@@ -32,29 +36,46 @@ pub struct Detail {
     pub upstream: Upstream,
 }
 
-/// Whether `chaos_daemon_*` is exposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// Whether Chaos Mesh's own names are exposed: `chaos_daemon_*`, `chaos_controller_manager_*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Upstream {
     /// Today's names.
+    #[default]
     On,
-    /// None, for sites that scrape chaos-daemon itself.
+    /// None, for sites that scrape Chaos Mesh itself.
     Off,
     /// Today's names and `chaos_daemon_tcs`, the name before 2.7.1.
     WithOld,
 }
 
-/// Everything one scrape saw; each source's answer on its own.
+/// Everything one scrape saw; each source's answer on its own, `None` where this process does not have it.
+#[derive(Default)]
 pub struct World {
     /// What the flags ask for.
     pub detail: Detail,
     /// The sweep, with what follows from it.
-    pub sweep: Result<Seen, Error>,
-    /// This host's own figures; `None` unless switched on.
+    pub sweep: Option<Result<Seen, Error>>,
+    /// This host's own figures.
     pub host: Option<Result<Arc<Host>, Error>>,
+    /// What is in the cluster.
+    pub cluster: Option<Result<Arc<Now>, Error>>,
+    /// What the journal counted, and how it is.
+    pub journal: Option<Counted>,
+    /// What the components of Chaos Mesh tell of themselves; `None` where nobody is asked.
+    pub peers: Option<Result<Arc<Vec<PeerReading>>, Error>>,
     /// What this process costs.
     pub own: Option<Own>,
     /// How each source did.
     pub sources: BTreeMap<&'static str, Outcome>,
+}
+
+/// What a journal counted, and how it is; both as of its last commit.
+#[derive(Clone, Default)]
+pub struct Counted {
+    /// Its counters.
+    pub tally: Arc<Tally>,
+    /// How it is.
+    pub status: Status,
 }
 
 /// A sweep and what it means.
@@ -75,39 +96,77 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// The sources of the node role.
+impl World {
+    /// The sweep, where there is one and it went well.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.sweep.as_ref()?.as_ref().ok()
+    }
+
+    /// What is in the cluster, where that is known.
+    pub fn now(&self) -> Option<&Now> {
+        self.cluster.as_ref()?.as_ref().ok().map(|now| &**now)
+    }
+}
+
+/// The sources of this process: a role is what is there.
+#[derive(Default)]
 pub struct Sources {
     /// Network namespaces, processes, mounts.
-    pub sweeper: Sweeper,
-    /// This host's own figures, where switched on.
+    pub sweeper: Option<Arc<Sweeper>>,
+    /// How old a sweep may be; nothing where nobody sweeps but who asks.
+    pub sweep_max_age: Duration,
+    /// This host's own figures.
     pub host: Option<crate::node::host::HostSource>,
+    /// What is in the cluster.
+    pub cluster: Option<Arc<dyn Present>>,
+    /// What happened.
+    pub journal: Option<Journal>,
+    /// The components of Chaos Mesh.
+    pub peers: Option<Asking>,
     /// What the flags ask for.
     pub detail: Detail,
     /// What of the sweeps' limitations is in the log.
-    pub told: Told,
+    pub told: Arc<Told>,
 }
 
 /// Asks every source at once and waits for all of them, or for `until`.
 pub async fn gather(sources: &Sources, until: Instant) -> World {
-    let host = async {
-        match &sources.host {
-            Some(host) => Some(timed(host.read(Duration::ZERO, until)).await),
-            None => None,
-        }
-    };
-    let ((sweep, took), host) = tokio::join!(timed(sources.sweeper.read(Duration::ZERO, until)), host);
     let mut outcomes = BTreeMap::new();
-    outcomes.insert("sweep", Outcome { success: sweep.is_ok(), took });
-    if let Ok(sweep) = &sweep {
+    let sweep = ask(sources.sweeper.as_deref(), sources.sweep_max_age, until);
+    let host = ask(sources.host.as_ref(), Duration::ZERO, until);
+    let peers = ask(sources.peers.as_ref(), peers::MAX_AGE, until);
+    let (sweep, host, peers) = tokio::join!(sweep, host, peers);
+    let sweep = sweep.map(|answer| noted(&mut outcomes, "sweep", answer));
+    if let Some(Ok(sweep)) = &sweep {
         sources.told.tell(&sweep.limitations);
         outcomes.extend(sweep.parts.iter().map(|part| (part.source, Outcome { success: part.failure.is_none(), took: part.took })));
     }
-    let host = host.map(|(reading, took)| {
-        outcomes.insert("host", Outcome { success: reading.is_ok(), took });
-        reading
+    let sweep = sweep.map(|sweep| sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep }));
+    let host = host.map(|answer| noted(&mut outcomes, "host", answer));
+    let peers = peers.map(|answer| noted(&mut outcomes, "peers", answer));
+    // From memory, last: what waits for nothing is the youngest.
+    let cluster = sources.cluster.as_ref().map(|present| {
+        let start = Instant::now();
+        let now = present.now();
+        noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
-    let sweep = sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep });
-    World { detail: sources.detail, sweep, host, own: own::read(), sources: outcomes }
+    let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
+    World { detail: sources.detail, sweep, host, cluster, journal, peers, own: own::read(), sources: outcomes }
+}
+
+type Answer<T> = (Result<Arc<T>, Error>, Duration);
+
+async fn ask<S: Source>(source: Option<&S>, max_age: Duration, until: Instant) -> Option<Answer<S::Reading>> {
+    match source {
+        Some(source) => Some(timed(source.read(max_age, until)).await),
+        None => None,
+    }
+}
+
+/// Notes how a source did, and gives its reading.
+fn noted<T>(outcomes: &mut BTreeMap<&'static str, Outcome>, source: &'static str, (reading, took): Answer<T>) -> Result<Arc<T>, Error> {
+    outcomes.insert(source, Outcome { success: reading.is_ok(), took });
+    reading
 }
 
 /// The page every family writes, and the runner's own two families.

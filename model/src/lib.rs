@@ -7,6 +7,8 @@
 
 pub mod event;
 mod experiment;
+pub mod history;
+pub mod kernel;
 pub mod observation;
 pub mod plan;
 pub mod query;

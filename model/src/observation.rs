@@ -48,6 +48,7 @@ pub enum Desired {
 }
 
 /// The extract of an experiment's object, at one version.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own in the object
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Object {
     /// Which object.
@@ -174,6 +175,8 @@ pub struct Notice {
     pub seen: Timestamp,
     /// What it says.
     pub news: News,
+    /// The target it is about, where it is about one.
+    pub target: TargetName,
     /// Normal or warning.
     pub severity: Severity,
     /// `reason`.

@@ -20,20 +20,22 @@ pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(120);
 const NAME_SPACE: Uuid = Uuid::from_u128(0x6b1c_52a7_9d0e_4f63_8e21_c5d4_70a9_3b18);
 
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $(#[$first:meta])* $initial:ident = $beginning:literal, $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?
+    }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant),+ }
+        pub enum $name { $(#[$first])* #[default] $initial, $($(#[$doc])* $variant),+ }
 
         impl $name {
             /// Every value, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const ALL: &'static [Self] = &[Self::$initial, $(Self::$variant),+];
 
             /// The word used in labels, in queries and in JSON.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self { Self::$initial => $beginning, $(Self::$variant => $word),+ }
             }
 
             /// The value of a word.
@@ -123,7 +125,6 @@ pub struct Target {
     /// `selected` by the experiment's selector, or `peer`: the other end of a network fault.
     pub role: String,
     /// Where the target is.
-    #[serde(default = "pending")]
     pub state: TargetState,
     /// When the fault was applied.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
@@ -137,16 +138,6 @@ pub struct Target {
     pub message: String,
     /// Declared compared with read; null until a node has looked.
     pub verdict: Option<String>,
-}
-
-fn pending() -> TargetState {
-    TargetState::Pending
-}
-
-impl Default for TargetState {
-    fn default() -> Self {
-        Self::Pending
-    }
 }
 
 /// One application of an experiment. Times are null where unknown; texts are empty where they do not apply.
@@ -222,6 +213,12 @@ impl Run {
     /// The id of the `ordinal`th application of an object: the same whoever computes it, and whenever.
     pub fn id_of(cluster: &str, uid: &str, ordinal: u32) -> String {
         Uuid::new_v5(&NAME_SPACE, format!("{cluster}\n{uid}\n{ordinal}").as_bytes()).to_string()
+    }
+
+    /// The id of a fault first seen then in a kernel: the same after a restart, for what is kept tells when that was. `place` is the device
+    /// and inode of its network namespace, empty for what is in none.
+    pub fn id_of_fault(boot: &str, place: &str, key: &str, first_seen: Timestamp) -> String {
+        Uuid::new_v5(&NAME_SPACE, format!("kernel\n{boot}\n{place}\n{key}\n{first_seen}").as_bytes()).to_string()
     }
 
     /// Whether it has not ended.

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test is called stuck. Never an expectation.
-pub(crate) const STUCK: Duration = Duration::from_mins(2);
+pub(crate) const STUCK: Duration = Duration::from_mins(1);
 /// Name of the cluster of every run here.
 pub(crate) const CLUSTER: &str = "prod";
 
@@ -220,7 +220,7 @@ pub(crate) fn schedule(name: &str) -> ScheduleNow {
         created_at: Some(ago(900)),
         ..Schedule::default()
     };
-    ScheduleNow { schedule: Arc::new(schedule), next_at: None, missed: 0 }
+    ScheduleNow { schedule: Arc::new(schedule), next_at: None, missed: 0, forbidden: 0, active: None }
 }
 
 pub(crate) fn workflow(name: &str) -> Arc<Workflow> {

@@ -1,4 +1,4 @@
-//! The README's table of metrics against the golden page: the same names, types and labels, in both directions.
+//! The README's tables of metrics against the golden pages: the same names, types and labels, in both directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +7,17 @@ use std::path::Path;
 /// Type and label names of a metric.
 type Shape = (String, BTreeSet<String>);
 
-/// What differs; empty when the table tells exactly what the page has.
+/// One for each role.
+const PAGES: [&str; 2] = ["tests/golden/node.prom", "tests/golden/cluster.prom"];
+
+/// What differs; empty when the tables tell exactly what the pages have.
 pub(crate) fn differences(root: &Path) -> Vec<String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let (told, exposed) = (table(&read("README.md")), page(&read("tests/golden/node.prom")));
+    let (told, mut exposed) = (table(&read("README.md")), BTreeMap::new());
+    for (name, shape) in PAGES.iter().flat_map(|path| page(&read(path))) {
+        let before = exposed.insert(name.clone(), shape.clone());
+        assert!(before.is_none_or(|before| before == shape), "{name} differs from role to role");
+    }
     let names: BTreeSet<_> = told.keys().chain(exposed.keys()).collect();
     let differing = names.into_iter().filter(|name| told.get(*name) != exposed.get(*name));
     differing.map(|name| format!("{name}: README {:?}, page {:?}", told.get(name), exposed.get(name))).collect()

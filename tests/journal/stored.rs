@@ -167,7 +167,7 @@ fn observed(states: &[Run], family: Family) -> Vec<(f64, u64)> {
     let journal = open(None);
     states.iter().for_each(|run| record(&journal, std::slice::from_ref(run), &[]).unwrap());
     let tally = journal.tally();
-    let mut all = tally.seconds(family).flat_map(|(_, seconds)| seconds.buckets.clone());
+    let mut all = tally.seconds(family).flat_map(|(_, seconds)| seconds.buckets().collect::<Vec<_>>());
     let some: Vec<_> = all.by_ref().filter(|(_, count)| *count > 0).collect();
     some
 }

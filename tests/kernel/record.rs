@@ -2,9 +2,9 @@
 //! machine's kernels answer now; with `UPDATE_FIXTURES=1` it writes them anew.
 
 use super::kit::netns::Netns;
+use super::kit::uml::inside;
 use super::legacy::SETS;
 use super::support::{feed, saved, send};
-use super::uml::inside;
 use chaoscope::node::ipset;
 use chaoscope::node::iptables::{Table, legacy, nft};
 use chaoscope::node::netlink::{Buffer, Family, Request, Socket};

@@ -1,29 +1,12 @@
 //! What only a kernel with netem, prio and sfq can show: these tests run themselves again inside user-mode-linux.
 
-use super::kit::uml;
+use super::kit::uml::{self, inside};
 use super::support::{all_saved, place, tool_saved, visit};
 use super::tc::{Tool, assert_as_tc_says, named};
 use chaoscope::node::iptables::Family;
 use chaoscope::node::tc::options::Options;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
-
-/// Set inside only.
-const INSIDE: &str = "CHAOSCOPE_TEST_INSIDE_UML";
-
-/// Outside: boots, runs this one test there after `before`, requires that it ran and passed, and answers what it said. Inside: does `work`.
-pub fn inside(name: &str, before: &[&str], work: impl FnOnce()) -> Option<String> {
-    if env::var_os(INSIDE).is_some() {
-        work();
-        return None;
-    }
-    let (program, mark) = (env::current_exe().expect("this program"), format!("{INSIDE}=1"));
-    let words = ["env", mark.as_str(), program.to_str().expect("a plain path"), "--exact", name, "--ignored", "--nocapture"];
-    let output = uml::run(&[before, &words[..]].concat());
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    Some(said.into_owned())
-}
 
 #[test]
 #[ignore = "needs user-mode-linux: run by make test"]

@@ -18,5 +18,6 @@ pub mod kube;
 pub mod netns;
 pub mod process;
 pub mod prometheus;
+pub mod protobuf;
 pub mod tab;
 pub mod uml;

@@ -25,10 +25,20 @@ impl Prometheus {
         Self::with_jobs(|_| format!("- job_name: chaoscope\n  static_configs: [{{targets: ['{target}']}}]\n"))
     }
 
+    /// The same with native histograms switched on: it then asks for protobuf first.
+    pub fn scraping_native(target: SocketAddr) -> Self {
+        let jobs = |_| format!("- job_name: chaoscope\n  static_configs: [{{targets: ['{target}']}}]\n");
+        Self::started(&["--enable-feature=native-histograms"], jobs)
+    }
+
     /// `jobs` answers the YAML list below `scrape_configs`; it is told where this Prometheus itself will listen.
     pub fn with_jobs(jobs: impl Fn(SocketAddr) -> String) -> Self {
+        Self::started(&[], jobs)
+    }
+
+    fn started(flags: &[&str], jobs: impl Fn(SocketAddr) -> String) -> Self {
         for _ in 0..5 {
-            if let Some(started) = Self::start(free_address(), &jobs) {
+            if let Some(started) = Self::start(free_address(), flags, &jobs) {
                 return started;
             }
         }
@@ -36,7 +46,7 @@ impl Prometheus {
     }
 
     /// None: somebody else took the port.
-    fn start(address: SocketAddr, jobs: impl Fn(SocketAddr) -> String) -> Option<Self> {
+    fn start(address: SocketAddr, flags: &[&str], jobs: impl Fn(SocketAddr) -> String) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name| folder.path().join(name);
         let jobs = jobs(address);
@@ -48,6 +58,7 @@ impl Prometheus {
                 .current_dir(folder.path())
                 .arg("--config.file=prometheus.yml")
                 .arg("--storage.tsdb.path=data")
+                .args(flags)
                 .arg(format!("--web.listen-address={address}"))
                 .stdout(Stdio::null())
                 .stderr(log),

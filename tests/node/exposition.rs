@@ -4,6 +4,7 @@
 
 use crate::kit::process::until;
 use crate::kit::prometheus::{Prometheus, promtool_check_metrics};
+use crate::kit::protobuf;
 use crate::lab::{Cri, Lab, PARTITION};
 use crate::program::{Answer, Program, ask, blind, command};
 use crate::text::{samples, value, values};
@@ -27,10 +28,25 @@ fn the_format_is_the_one_that_is_preferred() {
     ] {
         let answer = ask(server.address, "GET", "/metrics", &[("Accept", accept)]);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(wanted)), "{accept}");
-        assert_eq!(answer.text().ends_with("\n# EOF\n"), wanted == OPEN_METRICS, "{accept}");
         assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+        assert_eq!(answer.text().ends_with("\n# EOF\n"), wanted == OPEN_METRICS, "{accept}");
     }
     assert_eq!(server.get("/metrics").header("content-type"), Some(CLASSIC), "without an Accept header");
+}
+
+#[test]
+fn protobuf_where_it_is_asked_for() {
+    let server = Program::blind(&[]);
+    let wanted = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let accept = format!("{wanted};q=0.9,text/plain;q=0.5");
+    let plain = ask(server.address, "GET", "/metrics", &[("Accept", &accept)]);
+    assert_eq!((plain.status, plain.header("content-type")), (200, Some(wanted)));
+    let packed = ask(server.address, "GET", "/metrics", &[("Accept", &accept), ("Accept-Encoding", "gzip")]);
+    let mut page = Vec::new();
+    GzDecoder::new(&*packed.body).read_to_end(&mut page).unwrap();
+    let names = |page: &[u8]| protobuf::families(page).into_iter().map(|family| family.name).collect::<Vec<_>>();
+    assert_eq!(names(&page), names(&plain.body));
+    assert!(names(&page).iter().any(|name| name == "chaoscope_build_info"));
 }
 
 #[test]
@@ -203,4 +219,30 @@ fn a_real_prometheus_scrapes_a_real_node() {
     let scraped = prometheus.query("scrape_samples_scraped{job='chaoscope'}");
     assert_eq!(scraped[0]["value"][1], samples(&server.metrics()).len().to_string());
     assert_eq!(values(&server.metrics(), "chaoscope_scrape_source_success", &[]), ["1"; 6]);
+}
+
+/// A Prometheus that knows native histograms asks for protobuf, takes all of the page and reckons with the native buckets.
+#[test]
+#[ignore = "needs root and prometheus: run by make test"]
+fn a_real_prometheus_takes_native_histograms() {
+    let mut lab = Lab::start();
+    let web = lab.pod("shop", "web-0");
+    lab.inside(web, PARTITION);
+    let server = lab.serve(&[]);
+    let prometheus = Prometheus::scraping_native(server.address);
+    let median = prometheus.query("histogram_quantile(0.5, chaoscope_netns_read_duration_seconds{job='chaoscope'})");
+    let median: f64 = median[0]["value"][1].as_str().unwrap().parse().unwrap();
+    let mean =
+        prometheus.query("histogram_sum(chaoscope_netns_read_duration_seconds) / histogram_count(chaoscope_netns_read_duration_seconds)");
+    let mean: f64 = mean[0]["value"][1].as_str().unwrap().parse().unwrap();
+    assert!(median > 0.0 && median < 100.0 * mean && mean < 100.0 * median, "median {median}, mean {mean}");
+    assert_eq!(
+        prometheus.query_now("chaoscope_netns_read_duration_seconds_bucket"),
+        serde_json::json!([]),
+        "the native one took its place"
+    );
+    let dropped = prometheus.query("chaoscope_iptables_rule_packets_total{pod='web-0',chain=~'OUTPUT/.*'}");
+    assert_eq!(dropped[0]["value"][1], "5");
+    let types = prometheus.api("targets/metadata?metric=chaoscope_iptables_rule_packets_total");
+    assert_eq!(types["data"][0]["type"], "counter", "protobuf names the family with _total: {types}");
 }

@@ -14,11 +14,13 @@ use chaoscope::node::namespaces::{Namespace, Resident};
 use chaoscope::node::netns::NsId;
 use chaoscope::node::own::Own;
 use chaoscope::node::processes::{Cgroup, Helper};
-use chaoscope::node::sweep::{Fate, Files, Observed, Skip, Sweep};
+use chaoscope::node::sweep::{Complete, Fate, Files, Observed, Skip, Sweep};
 use chaoscope::node::tc::options::{Netem, Options, Tbf};
 use chaoscope::node::tc::{Handle, Qdisc, Statistics, Tc};
 use chaoscope::node::visit::Reading;
 use chaoscope::node::visits::Place;
+use chaoscope::peers::find::{Component, Peer};
+use chaoscope::peers::{PeerReading, parse, timer};
 use chaoscope::scrape::{Detail, Outcome, Seen, Upstream, World};
 use chaoscope::tools::helpers::HelperKind;
 use chaoscope::verdict::Survey;
@@ -32,15 +34,17 @@ use std::time::Duration;
 pub(crate) fn world(host: bool) -> World {
     let sweep = Arc::new(sweep());
     let took = |millis| Outcome { success: true, took: Duration::from_millis(millis) };
-    let mut sources = BTreeMap::from([("sweep", took(12)), ("processes", took(3)), ("namespaces", took(5)), ("mounts", took(1))]);
+    let mut sources =
+        BTreeMap::from([("sweep", took(12)), ("processes", took(3)), ("namespaces", took(5)), ("mounts", took(1)), ("peers", took(0))]);
     sources.insert("runtime", Outcome { success: false, took: Duration::from_millis(250) });
     if host {
         sources.insert("host", took(2));
     }
     World {
         detail: Detail { all_rules: false, upstream: Upstream::WithOld },
-        sweep: Ok(Seen { survey: Survey::of(&sweep), sweep }),
+        sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
         host: host.then(|| Ok(Arc::new(self::host()))),
+        peers: Some(Ok(Arc::new(vec![daemon()]))),
         own: Some(Own {
             cpu_seconds: 1.25,
             resident_bytes: 9_437_184,
@@ -50,12 +54,37 @@ pub(crate) fn world(host: bool) -> World {
             start_seconds: 1_700_000_000.5,
         }),
         sources,
+        ..World::default()
+    }
+}
+
+/// A page of this node's chaos-daemon, with one sample of each family and one that makes no sense.
+fn daemon() -> PeerReading {
+    let page = "\
+grpc_server_started_total{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 10
+grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 9
+grpc_server_msg_received_total{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 10
+grpc_server_msg_sent_total{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 9
+chaos_daemon_grpc_server_handling_seconds_bucket{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\",le=\"0.1\"} 8
+chaos_daemon_grpc_server_handling_seconds_bucket{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\",le=\"+Inf\"} 9
+chaos_daemon_grpc_server_handling_seconds_sum{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 0.75
+chaos_daemon_grpc_server_handling_seconds_count{grpc_method=\"SetTcs\",grpc_service=\"pb.ChaosDaemon\",grpc_type=\"unary\"} 9
+chaos_daemon_bpm_controlled_processes 2
+chaos_daemon_bpm_controlled_process_total 3
+grpc_server_started_total{grpc_method=\"SetTcs\",peer=\"another\"} 1
+chaos_daemon_tcs_rules{namespace=\"shop\",pod=\"web-0\",container=\"web\"} 7
+";
+    PeerReading {
+        peer: Peer { name: "chaos-daemon".into(), ..Peer::at(Component::Daemon, timer::URL).expect("an address") },
+        at: jiff::Timestamp::from_second(1_700_000_100).expect("a time"),
+        took: Duration::from_millis(125),
+        page: Ok(parse::parse(Component::Daemon, page.as_bytes()).expect("a page")),
     }
 }
 
 /// What is in no namespace of interest must not be on the page: one idle pod is there to show it.
 fn sweep() -> Sweep {
-    let mut durations = Distribution::with_bounds(&[0.000_1, 0.001, 0.01]);
+    let mut durations = Distribution::exact(&[0.000_1, 0.001, 0.01]);
     for seconds in [0.000_05, 0.000_5, 0.000_5, 0.02] {
         durations.observe(seconds);
     }
@@ -86,6 +115,7 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
+        complete: Complete::default(),
         unreadable: 2,
         limitations: vec![
             limitation("namespaces not known: 2 processes", true),

@@ -1,10 +1,17 @@
 //! What is, now: [`Now`], the reading of the cluster that families and pages write from. Plain values, made for one scrape.
 
+use crate::source::Error;
 use chaoscope_model::observation::Object;
 use chaoscope_model::plan::{PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Who can tell what is now, from memory: nothing is waited for.
+pub trait Present: Send + Sync {
+    /// What is now; an error while the first list is not in.
+    fn now(&self) -> Result<Arc<Now>, Error>;
+}
 
 /// Everything known about the cluster at one moment.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +51,23 @@ pub enum Phase {
     Finished,
 }
 
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 6] = [Self::Selecting, Self::Injecting, Self::Running, Self::Paused, Self::Recovering, Self::Finished];
+
+    /// The word used in labels and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Selecting => "selecting",
+            Self::Injecting => "injecting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Recovering => "recovering",
+            Self::Finished => "finished",
+        }
+    }
+}
+
 /// An experiment, with its newest run.
 #[derive(Clone, Debug)]
 pub struct ExperimentNow {
@@ -64,10 +88,15 @@ pub struct ExperimentNow {
 pub struct ScheduleNow {
     /// Its extract.
     pub schedule: Arc<Schedule>,
-    /// When the next child is due; `None` where the time zone or the line is not understood.
+    /// When the next child is due, counted from the last one: in the past when it did not come. `None` while it is paused, and where the
+    /// time zone or the line is not understood.
     pub next_at: Option<Timestamp>,
     /// Slots that passed without a child, since Chaoscope looks.
     pub missed: u64,
+    /// Slots without a child because one was still active, and the schedule forbids a second one.
+    pub forbidden: u64,
+    /// Children that are there and not finished; `None` where their kind is not watched.
+    pub active: Option<u64>,
 }
 
 /// How one watch does.

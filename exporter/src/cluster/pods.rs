@@ -11,6 +11,7 @@ use super::api::Api;
 use super::now::WatchNow;
 use crate::tools::resource::{Resource, What};
 use chaoscope_model::observation::{PodSeen, TargetName};
+use chaoscope_model::run::{Run, Target};
 use follow::Follower;
 use kube::Client;
 use serde_json::Value;
@@ -50,6 +51,16 @@ impl Pods {
     /// The targets of an open run, all of them; those it had before and has not any more are let go. Targets that are no pods are passed over.
     pub fn want<'a>(&self, run: &str, targets: impl IntoIterator<Item = &'a TargetName>) {
         self.wanted.want(run, targets);
+    }
+
+    /// What a run that changed wants: its targets' pods while it is open.
+    pub fn follow(&self, run: &Run) {
+        let name = |target: &Target| TargetName { namespace: target.namespace.clone(), pod: target.pod.clone(), container: String::new() };
+        let targets: Vec<TargetName> = run.targets.iter().map(name).collect();
+        self.want(&run.id, &targets); // once, even where it has ended already
+        if !run.is_open() {
+            self.release(&run.id);
+        }
     }
 
     /// The run has ended. What it wanted and was not fetched yet still is.

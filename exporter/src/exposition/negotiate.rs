@@ -7,6 +7,8 @@ pub enum Format {
     Classic,
     /// `OpenMetrics` 1.0 text.
     OpenMetrics,
+    /// Delimited protobuf messages, the one format that carries native histograms.
+    Protobuf,
 }
 
 impl Format {
@@ -15,26 +17,37 @@ impl Format {
         match self {
             Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
         }
     }
 
-    /// The best format for an `Accept` header: the highest q wins, `OpenMetrics` at equal q when it is named; nothing that fits gives the
-    /// classic format, as every exporter does.
+    /// The best format for an `Accept` header: the highest q wins, at equal q protobuf and then `OpenMetrics` where they are named; nothing
+    /// that fits gives the classic format, as every exporter does. Protobuf in another encoding or of another message is not offered.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let Some(accept) = accept else { return Self::Classic };
-        let (mut classic, mut open) = (0, 0);
+        let (mut classic, mut open, mut protobuf) = (0, 0, 0);
         for range in ranges(accept) {
             let version = range.parameter("version");
             match range.name.as_str() {
                 "application/openmetrics-text" if version.is_none_or(|version| matches!(version, "1.0.0" | "1.0" | "0.0.1")) => {
                     open = open.max(range.quality);
                 }
+                "application/vnd.google.protobuf"
+                    if range.parameter("proto") == Some("io.prometheus.client.MetricFamily")
+                        && range.parameter("encoding") == Some("delimited") =>
+                {
+                    protobuf = protobuf.max(range.quality);
+                }
                 "text/plain" if version.is_none_or(|version| version == "0.0.4") => classic = classic.max(range.quality),
                 "*/*" | "text/*" => classic = classic.max(range.quality),
                 _ => {}
             }
         }
-        if open > 0 && open >= classic { Self::OpenMetrics } else { Self::Classic }
+        match (protobuf, open) {
+            (1.., _) if protobuf >= open.max(classic) => Self::Protobuf,
+            (_, 1..) if open >= classic => Self::OpenMetrics,
+            _ => Self::Classic,
+        }
     }
 }
 
@@ -107,6 +120,23 @@ mod tests {
                 Format::OpenMetrics,
             ),
             (Some(";;;,,,=;q=x"), Format::Classic),
+            // What Prometheus 2.42 sends with native histograms switched on, and 3 where they are wanted of one job.
+            (
+                Some(
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                ),
+                Format::Protobuf,
+            ),
+            (
+                Some(
+                    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; q=0.5, application/openmetrics-text; q=0.6",
+                ),
+                Format::OpenMetrics,
+            ),
+            (Some("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"), Format::Classic),
+            (Some("application/vnd.google.protobuf;proto=other.Message;encoding=delimited"), Format::Classic),
+            (Some("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0"), Format::Classic),
+            (Some("application/vnd.google.protobuf"), Format::Classic),
         ];
         for (accept, format) in cases {
             assert_eq!(Format::negotiate(accept), format, "{accept:?}");

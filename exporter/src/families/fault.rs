@@ -11,7 +11,7 @@ pub(super) struct Fault;
 
 impl Family for Fault {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let Ok(seen) = &world.sweep else { return Ok(()) };
+        let Some(seen) = world.seen() else { return Ok(()) };
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
         for files in &seen.sweep.mounts {
             let target = target_of(&seen.sweep, files.pod.as_ref());

@@ -12,7 +12,7 @@ pub(super) struct Helper;
 
 impl Family for Helper {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let Ok(seen) = &world.sweep else { return Ok(()) };
+        let Some(seen) = world.seen() else { return Ok(()) };
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
         for (pod, helper) in &seen.sweep.helpers {
             let labels = extended(&target_of(&seen.sweep, pod.as_ref()), [("kind", helper.kind.as_str().into())]);

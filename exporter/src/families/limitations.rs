@@ -8,7 +8,7 @@ pub(super) struct Limitations;
 
 impl Family for Limitations {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let Ok(seen) = &world.sweep else { return Ok(()) };
+        let Some(seen) = world.seen() else { return Ok(()) };
         let count = |blinds| seen.sweep.limitations.iter().filter(|limitation| limitation.blinds == blinds).count();
         out.gauge(
             "chaoscope_limitations",

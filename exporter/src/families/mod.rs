@@ -1,48 +1,74 @@
 //! Metric families: what a reading looks like to Prometheus. One file for each first word of a metric's name after its prefix
 //! (`chaoscope_qdisc_…` is in `qdisc`, `chaos_daemon_…` in `daemon`, `node_…` in `node`), one line each in [`ALL`].
 //!
-//! Families are pure: they write what the [`World`] says. By default only namespaces with chaos-like state are written, so that an idle
+//! Families are pure: they write what the [`World`] says. Of a node, by default only namespaces with chaos-like state are written, so that an idle
 //! node costs next to nothing; `--rules=all` writes everything.
 
 mod build;
+mod controller;
 mod daemon;
+mod experiment;
 mod fault;
 mod helper;
+mod injection;
 mod ipset;
 mod iptables;
+mod journal;
 mod limitations;
 mod netem;
 mod netns;
 mod node;
+mod peer;
 mod process;
 mod qdisc;
+mod recovery;
+mod runs;
+mod schedule;
+mod target;
 mod tbf;
+mod watch;
+mod workflow;
 
-use crate::exposition::Labels;
+use crate::cluster::now::{ExperimentNow, Now};
+use crate::exposition::{Distribution, Labels};
+use crate::journal::Family as Counted;
 use crate::node::namespaces::Namespace;
 use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::Qdisc;
 use crate::node::tc::options::Options;
 use crate::node::visit::Reading;
 use crate::scrape::{Family, World};
-use chaoscope_model::Pod;
+use chaoscope_model::{Pod, Reference};
+use jiff::Timestamp;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Every family, in the order of the page.
 pub const ALL: &[&dyn Family] = &[
     &build::Build,
+    &controller::Controller,
     &daemon::Daemon,
+    &experiment::Experiment,
     &fault::Fault,
     &helper::Helper,
+    &injection::Injection,
     &ipset::Ipset,
     &iptables::Iptables,
+    &journal::Journal,
     &limitations::Limitations,
     &netem::Netem,
     &netns::Netns,
     &node::Node,
+    &peer::Peers,
     &process::Process,
     &qdisc::Qdiscs,
+    &recovery::Recovery,
+    &runs::Runs,
+    &schedule::Schedule,
+    &target::Target,
     &tbf::Tbf,
+    &watch::Watch,
+    &workflow::Workflow,
 ];
 
 /// A namespace to write, with what was read in it.
@@ -56,8 +82,7 @@ struct Shown<'a> {
 /// The namespaces to write: those with chaos-like state, or all that were read.
 fn shown(world: &World) -> impl Iterator<Item = Shown<'_>> {
     let all = world.detail.all_rules;
-    let seen = world.sweep.as_ref().ok();
-    let pairs = seen.into_iter().flat_map(|seen| seen.sweep.namespaces.iter().zip(&seen.survey.namespaces));
+    let pairs = world.seen().into_iter().flat_map(|seen| seen.sweep.namespaces.iter().zip(&seen.survey.namespaces));
     pairs.filter_map(move |(observed, findings)| {
         let reading = observed.reading().filter(|_| all || !findings.is_empty())?;
         Some(Shown { observed, reading, all })
@@ -108,4 +133,50 @@ fn extended<'a>(labels: &Labels<'a>, more: impl IntoIterator<Item = (&'static st
 /// The experiment a fault belongs to: empty until somebody declares it.
 fn undeclared() -> [(&'static str, Cow<'static, str>); 3] {
     [("experiment_namespace", "".into()), ("experiment_kind", "".into()), ("experiment", "".into())]
+}
+
+/// Experiments by name. Of several that had one name, one after the other, the newest: the one that is there, else the one that went last.
+fn experiments(now: &Now) -> impl Iterator<Item = &ExperimentNow> {
+    let mut out: BTreeMap<_, &ExperimentNow> = BTreeMap::new();
+    let age = |it: &ExperimentNow| (it.gone_at.is_none(), it.gone_at, it.object.version);
+    for it in &now.experiments {
+        let about = &it.object.about;
+        let kept = out.entry((&about.namespace, &about.kind, &about.name)).or_insert(it);
+        if age(it) > age(kept) {
+            *kept = it;
+        }
+    }
+    out.into_values()
+}
+
+/// The labels of an experiment, a schedule or a workflow, the same in every family of ours.
+fn identity(about: &Reference) -> Labels<'_> {
+    let values = [("experiment_namespace", &about.namespace), ("experiment_kind", &about.kind), ("experiment", &about.name)];
+    values.into_iter().map(|(name, value)| (name, Cow::from(value.as_str()))).collect()
+}
+
+/// What the journal counts of a kind, its values under these names.
+fn counted<'a>(world: &'a World, of: Counted, names: &'a [&'static str]) -> impl Iterator<Item = (Labels<'a>, u64)> {
+    let journal = world.journal.iter();
+    journal.flat_map(move |it| it.tally.counts(of)).map(move |(values, count)| (zipped(names, values), count))
+}
+
+/// What the journal measures of a kind, its values under these names.
+fn measured<'a>(world: &'a World, of: Counted, names: &'a [&'static str]) -> impl Iterator<Item = (Labels<'a>, &'a Distribution)> {
+    let journal = world.journal.iter();
+    journal.flat_map(move |it| it.tally.seconds(of)).map(move |(values, seconds)| (zipped(names, values), seconds))
+}
+
+fn zipped<'a>(names: &[&'static str], values: &'a [String]) -> Labels<'a> {
+    names.iter().copied().zip(values.iter().map(|value| Cow::from(value.as_str()))).collect()
+}
+
+/// A time of each, where it is known.
+fn times<'a, T>(all: &[(Labels<'a>, T)], time: impl Fn(&T) -> Option<Timestamp>) -> impl Iterator<Item = (Labels<'a>, f64)> {
+    all.iter().filter_map(move |(labels, it)| Some((labels.clone(), seconds(time(it)?))))
+}
+
+/// Seconds since 1970, as Prometheus wants them.
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
 }

@@ -13,7 +13,7 @@ pub(super) struct Netns;
 
 impl Family for Netns {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        let Ok(seen) = &world.sweep else { return Ok(()) };
+        let Some(seen) = world.seen() else { return Ok(()) };
         let sweep = &seen.sweep;
         let visited = sweep.namespaces.iter().filter(|observed| observed.reading().is_some()).count();
         out.gauge("chaoscope_netns_visited", "Network namespaces the last sweep read.", [(vec![], visited)])?;

@@ -3,11 +3,11 @@
 //! Apart because it knows SQLite's codes: which of them are about the disk, so that trying again makes sense.
 
 use rusqlite::ErrorCode;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a journal does not do what it is asked.
-#[derive(Debug, thiserror::Error)]
+/// Why a journal does not do what it is asked. One failure may be many callers' answer, so it can be cloned.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The folder cannot be made, or a file in it not be opened.
@@ -17,7 +17,7 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         #[source]
-        cause: std::io::Error,
+        cause: Arc<std::io::Error>,
     },
     /// Another process owns the folder.
     #[error("{path} is in use by process {pid}: a journal has one owner; stop that one, or give another --journal.path")]
@@ -47,6 +47,25 @@ pub enum Error {
         /// Our version.
         known: i32,
     },
+    /// An older program wrote the file, and it was not brought up to date yet.
+    #[error("{path} has the older version {found}: start the program once, it brings it up to date")]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i32,
+    },
+    /// A line of what is imported cannot be taken.
+    #[error("line {line}: {reason}")]
+    Import {
+        /// Which line, from 1.
+        line: u64,
+        /// Why.
+        reason: String,
+    },
+    /// What is exported cannot be written.
+    #[error("the export cannot be written: {0}")]
+    Output(#[source] Arc<std::io::Error>),
     /// The file is another program's database. Nothing in it was touched.
     #[error("{path} is a database, but no journal of Chaoscope's: give another --journal.path")]
     Foreign {
@@ -76,25 +95,6 @@ pub enum Error {
     Closed,
 }
 
-impl Clone for Error {
-    /// One failure may be many callers' answer. Causes that cannot be copied are told in words.
-    fn clone(&self) -> Self {
-        match self {
-            Self::Folder { path, cause } => {
-                Self::Folder { path: path.clone(), cause: std::io::Error::new(cause.kind(), cause.to_string()) }
-            }
-            Self::Taken { path, pid } => Self::Taken { path: path.clone(), pid: pid.clone() },
-            Self::Remote { path, name } => Self::Remote { path: path.clone(), name },
-            Self::Newer { path, found, known } => Self::Newer { path: path.clone(), found: *found, known: *known },
-            Self::Foreign { path } => Self::Foreign { path: path.clone() },
-            Self::Failing { reason } => Self::Failing { reason: reason.clone() },
-            Self::Sqlite(cause) => Self::Sqlite(Arc::clone(cause)),
-            Self::Body { what, cause } => Self::Body { what: what.clone(), cause: Arc::clone(cause) },
-            Self::Closed => Self::Closed,
-        }
-    }
-}
-
 impl From<rusqlite::Error> for Error {
     fn from(cause: rusqlite::Error) -> Self {
         Self::Sqlite(Arc::new(cause))
@@ -104,6 +104,14 @@ impl From<rusqlite::Error> for Error {
 impl Error {
     pub(super) fn body(what: &str, cause: serde_json::Error) -> Self {
         Self::Body { what: what.to_owned(), cause: Arc::new(cause) }
+    }
+
+    pub(super) fn folder(path: &Path, cause: std::io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), cause: Arc::new(cause) }
+    }
+
+    pub(super) fn output(cause: std::io::Error) -> Self {
+        Self::Output(Arc::new(cause))
     }
 
     fn code(&self) -> Option<ErrorCode> {

@@ -42,13 +42,15 @@ impl Folder {
     pub(super) fn take(path: Option<&Path>) -> Result<Self, Error> {
         let Some(path) = path else {
             let temporary = tempfile::Builder::new().prefix("chaoscope-").tempdir();
-            let temporary = temporary.map_err(|cause| Error::Folder { path: std::env::temp_dir(), cause })?;
+            let temporary = temporary.map_err(|cause| Error::folder(&std::env::temp_dir(), cause))?;
             let path = temporary.path().to_owned();
             return Ok(Self { _lock: lock(&path)?, path, _temporary: Some(temporary) });
         };
-        let failed = |cause| Error::Folder { path: path.to_owned(), cause };
+        let failed = |cause| Error::folder(path, cause);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let kind = rustix::fs::statfs(path).map_err(|cause| failed(cause.into()))?.f_type as u32;
+        let kind = rustix::fs::statfs(path).map_err(|cause| failed(cause.into()))?.f_type;
+        // The magic numbers have 32 bits, whatever the word's width and sign.
+        let kind = (kind & 0xFFFF_FFFF).unsigned_abs() as u32;
         if let Some(name) = remote(kind) {
             return Err(Error::Remote { path: path.to_owned(), name });
         }
@@ -62,7 +64,7 @@ impl Folder {
     pub(super) fn file(&self) -> Result<PathBuf, Error> {
         let path = self.path.join("journal.sqlite");
         let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        made.map_err(|cause| Error::Folder { path: path.clone(), cause })?;
+        made.map_err(|cause| Error::folder(&path, cause))?;
         Ok(path)
     }
 }
@@ -74,7 +76,7 @@ fn remote(kind: u32) -> Option<&'static str> {
 
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join("journal.lock");
-    let failed = |cause| Error::Folder { path: path.clone(), cause };
+    let failed = |cause| Error::folder(&path, cause);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = file.map_err(failed)?;
     match file.try_lock() {

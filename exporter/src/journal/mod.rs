@@ -3,7 +3,7 @@
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
 //! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
-//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export, import and verification.
+//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export and import, `verify` whether it is whole.
 
 mod error;
 mod lock;
@@ -16,9 +16,13 @@ mod schema;
 mod store;
 mod tally;
 mod term;
+mod transfer;
+mod verify;
 
 pub use error::Error;
 pub use tally::{BOUNDS, Family, Tally};
+pub use transfer::{FORMAT, Moved, export, import};
+pub use verify::{Report, verify};
 
 use crate::exposition::Distribution;
 use chaoscope_model::event::Event;
@@ -27,7 +31,7 @@ use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
@@ -133,13 +137,26 @@ pub struct Journal {
 struct Inner {
     id: String,
     readers: query::Readers,
-    shared: Arc<recorder::Shared>,
+    told: Arc<Told>,
     hub: broadcast::Sender<Arc<Change>>,
     places: Arc<Semaphore>,
     /// Both are `Some` until this is dropped.
     inbox: Option<mpsc::Sender<recorder::Asked>>,
     writer: Option<std::thread::JoinHandle<()>>,
     _folder: Arc<lock::Folder>,
+}
+
+/// What the writer tells everybody after each commit.
+struct Told(Mutex<(Arc<Tally>, Status)>);
+
+impl Told {
+    fn new(tally: Arc<Tally>, status: Status) -> Self {
+        Self(Mutex::new((tally, status)))
+    }
+
+    fn now(&self) -> MutexGuard<'_, (Arc<Tally>, Status)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Journal {
@@ -193,22 +210,24 @@ impl Journal {
 
     /// The journal's own id, and its newest position.
     pub fn position(&self) -> (String, u64) {
-        (self.inner.id.clone(), self.inner.shared.told().1.newest)
+        (self.inner.id.clone(), self.inner.told.now().1.newest)
     }
 
     /// The counters as of the last commit. Does not wait for the writer or the disk.
     pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.inner.shared.told().0)
+        Arc::clone(&self.inner.told.now().0)
     }
 
     /// How the journal is, as of the last commit. Does not wait for the writer or the disk.
     pub fn status(&self) -> Status {
-        self.inner.shared.told().1.clone()
+        self.inner.told.now().1.clone()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // The writer's connection is the last to be closed: it moves everything into the one file.
+        self.readers.close();
         drop(self.inbox.take());
         if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
             tracing::error!("the journal's writer panicked");

@@ -6,6 +6,8 @@
 use super::lock::Folder;
 use super::recorder::Writer;
 use super::retention::Limits;
+use super::store::Rows;
+use super::tally::Tally;
 use super::{Config, Error, Inner, Journal, Restored, query, schema};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -41,18 +43,18 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let limits = Limits { age: config.retention, bytes: config.max_bytes };
     let readers = query::Readers::open(&path)?;
     let writer = Writer::new(connection, asked, hub.clone(), limits, Arc::clone(&folder))?;
-    let shared = writer.shared();
+    let told = writer.told();
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.serve());
-    let thread = thread.map_err(|cause| Error::Folder { path, cause })?;
+    let thread = thread.map_err(|cause| Error::folder(&path, cause))?;
     let places = Arc::new(Semaphore::new(QUEUE));
-    let inner = Inner { id, readers, shared, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
+    let inner = Inner { id, readers, told, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
     Ok((Journal { inner: Arc::new(inner) }, restored))
 }
 
 /// The file as a journal of today's version, found to be whole.
 fn whole(path: &Path, durable: bool) -> Result<Connection, Error> {
     look(path)?;
-    let mut connection = schema::writer(path, durable)?;
+    let mut connection = schema::writer(path)?;
     let found = schema::version(&connection)?;
     if found > schema::VERSION {
         return Err(Error::Newer { path: path.to_owned(), found, known: schema::VERSION });
@@ -61,15 +63,15 @@ fn whole(path: &Path, durable: bool) -> Result<Connection, Error> {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         return Err(rusqlite::Error::SqliteFailure(code, Some(reason)).into());
     }
-    schema::migrate(&mut connection)?;
+    schema::prepare(&mut connection, durable)?;
     Ok(connection)
 }
 
 /// Looks at the file's header without SQLite, which would write beside it. <https://www.sqlite.org/fileformat2.html#the_database_header>
-fn look(path: &Path) -> Result<(), Error> {
+pub(super) fn look(path: &Path) -> Result<(), Error> {
     let mut header = Vec::new();
     let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
-    read.map_err(|cause| Error::Folder { path: path.to_owned(), cause })?;
+    read.map_err(|cause| Error::folder(path, cause))?;
     if header.is_empty() {
         return Ok(());
     }
@@ -96,7 +98,7 @@ fn move_aside(path: &Path) -> Result<PathBuf, Error> {
     for suffix in ["-wal", "-shm", ""] {
         let from = with(suffix, "");
         if from.exists() {
-            std::fs::rename(&from, with(suffix, &aside)).map_err(|cause| Error::Folder { path: from, cause })?;
+            std::fs::rename(&from, with(suffix, &aside)).map_err(|cause| Error::folder(&from, cause))?;
         }
     }
     Ok(with("", &aside))
@@ -106,4 +108,28 @@ fn restore(connection: &Connection) -> Result<Restored, Error> {
     let mut statement = connection.prepare("SELECT key, body FROM state")?;
     let states = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Restored { states })
+}
+
+/// The counters as they were stored, and those whose value cannot be understood.
+pub(super) fn stored_tally(connection: &Connection) -> Result<(Tally, Vec<String>), Error> {
+    let (mut tally, mut faulty) = (Tally::default(), Vec::new());
+    let mut statement = connection.prepare("SELECT family, labels, value FROM counter")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (family, labels, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if tally.restore(&family, &labels, &value).is_none() {
+            faulty.push(format!("{family}{labels}"));
+        }
+    }
+    Ok((tally, faulty))
+}
+
+/// How many rows there are.
+pub(super) fn count(connection: &Connection) -> Result<Rows, Error> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(Rows {
+        runs: number("SELECT count(*) FROM run")?,
+        events: number("SELECT count(*) FROM event")?,
+        open: number("SELECT count(*) FROM run WHERE closed_at IS NULL")?,
+    })
 }

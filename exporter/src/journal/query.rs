@@ -10,16 +10,24 @@ use super::{Change, Error, Item, Page, schema};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::{EventQuery, Position, RunQuery};
 use chaoscope_model::run::Run;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use lru::LruCache;
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction};
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Runs kept as values: about 10 MB with a few targets each. Dashboards ask for the same hours again and again.
+const KEPT: NonZeroUsize = NonZeroUsize::new(2048).expect("more than none");
+/// Most runs whose events are looked up one run after the other; beyond, events are read in order and filtered.
+const MOST_RUNS: i64 = 2000;
 
 /// The connections that read.
 pub(super) struct Readers {
     free: Mutex<Vec<Connection>>,
     returned: Condvar,
+    /// By position: a run that changes gets another, so a value is never stale.
+    kept: Mutex<LruCache<i64, Arc<Run>>>,
 }
 
 /// A connection while it is used.
@@ -32,11 +40,16 @@ impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let free = (0..cores.max(2)).map(|_| schema::reader(path)).collect::<Result<_, _>>()?;
-        Ok(Self { free: Mutex::new(free), returned: Condvar::new() })
+        Ok(Self { free: Mutex::new(free), returned: Condvar::new(), kept: Mutex::new(LruCache::new(KEPT)) })
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(super) fn close(&self) {
+        self.free().clear();
     }
 
     fn take(&self) -> Reader<'_> {
@@ -58,9 +71,8 @@ impl Readers {
 
     pub(super) fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
         self.read(|transaction| {
-            let mut bodies = transaction.prepare_cached("SELECT body FROM run WHERE pk = ?1")?;
             page(transaction, &term::runs(query), query.limit, |row| {
-                let run = bodies.query_row([row], |row| Ok(parse::<Run>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
+                let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
                 Ok(run.filter(|run| query.matches(run)).and_then(|run| see(&run)))
             })
         })
@@ -68,20 +80,44 @@ impl Readers {
 
     pub(super) fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
         self.read(|transaction| {
-            let mut runs = Runs::default();
+            let search = term::events(query, |terms| runs_under(transaction, terms))?;
             let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
-            page(transaction, &term::events(query), query.limit, |row| {
+            page(transaction, &search, query.limit, |row| {
                 let event = bodies.query_row([row], |row| Ok(parse::<Event>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
                 let Some(event) = event else { return Ok(None) };
-                let run = runs.of(transaction, &event)?;
+                let run = self.run_of(transaction, &event)?;
                 let shown = query.matches(&event, run.as_deref()) && see(&event, run.as_deref());
                 Ok(shown.then_some(event))
             })
         })
     }
 
+    fn run_of(&self, connection: &Connection, event: &Event) -> Result<Option<Arc<Run>>, Error> {
+        let id = event.run.as_ref();
+        id.map_or(Ok(None), |id| self.kept_run(connection, "SELECT seq, pk FROM run WHERE id = ?1", id))
+    }
+
+    /// A run as a value that is shared; `sql` finds its position and row.
+    fn kept_run(&self, connection: &Connection, sql: &str, by: impl ToSql) -> Result<Option<Arc<Run>>, Error> {
+        let found = connection.prepare_cached(sql)?.query_row([by], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+        let Some((seq, pk)) = found else { return Ok(None) };
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = kept().get(&seq) {
+            return Ok(Some(Arc::clone(run)));
+        }
+        let mut statement = connection.prepare_cached("SELECT body FROM run WHERE pk = ?1")?;
+        let run = statement.query_row([pk], |row| Ok(parse::<Run>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten().map(Arc::new);
+        if let Some(run) = &run {
+            kept().put(seq, Arc::clone(run));
+        }
+        Ok(run)
+    }
+
     pub(super) fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        self.read(|transaction| run(transaction, id))
+        self.read(|transaction| {
+            let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE id = ?1", id)?;
+            Ok(run.map(|run| run.as_ref().clone()))
+        })
     }
 
     pub(super) fn open_runs(&self) -> Result<Vec<Run>, Error> {
@@ -103,13 +139,13 @@ impl Readers {
                        UNION ALL SELECT * FROM (SELECT seq, 1, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2) ORDER BY 1 LIMIT ?2";
             let mut statement = transaction.prepare_cached(sql)?;
             let mut rows = statement.query([after, most])?;
-            let (mut runs, mut changes) = (Runs::default(), Vec::new());
+            let mut changes = Vec::new();
             while let Some(row) = rows.next()? {
                 let (seq, is_event, body) = (row.get::<_, i64>(0)?, row.get(1)?, row.get_ref(2)?);
                 let body = body.as_bytes().map_err(rusqlite::Error::from)?;
                 let item = if is_event {
                     let Some(event) = parse::<Event>(body) else { continue };
-                    let run = runs.of(transaction, &event)?;
+                    let run = self.run_of(transaction, &event)?;
                     Item::Event(Arc::new(event), run)
                 } else {
                     let Some(run) = parse::<Run>(body) else { continue };
@@ -129,26 +165,15 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// The runs of the events of one answer: many events have the same.
-#[derive(Default)]
-struct Runs(HashMap<String, Option<Arc<Run>>>);
-
-impl Runs {
-    fn of(&mut self, connection: &Connection, event: &Event) -> Result<Option<Arc<Run>>, Error> {
-        let Some(id) = &event.run else { return Ok(None) };
-        if let Some(run) = self.0.get(id) {
-            return Ok(run.clone());
-        }
-        let run = run(connection, id)?.map(Arc::new);
-        self.0.insert(id.clone(), run.clone());
-        Ok(run)
-    }
-}
-
-fn run(connection: &Connection, id: &str) -> Result<Option<Run>, Error> {
-    let mut statement = connection.prepare_cached("SELECT body FROM run WHERE id = ?1")?;
-    let run = statement.query_row([id], |row| Ok(parse(row.get_ref(0)?.as_bytes()?))).optional()?;
-    Ok(run.flatten())
+/// Ids of all runs under some terms; `None`: they are too many.
+fn runs_under(connection: &Connection, terms: &[i64]) -> Result<Option<Vec<String>>, Error> {
+    let sql = "SELECT run.id FROM json_each(?1) wanted CROSS JOIN term ON term.term = wanted.value AND term.span < ?2
+               CROSS JOIN run ON run.pk = term.row LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map((serde_json::json!(terms).to_string(), term::all_events().1, MOST_RUNS + 1), |row| row.get(0))?;
+    let runs = rows.collect::<Result<Vec<String>, _>>()?;
+    let few = i64::try_from(runs.len()).is_ok_and(|runs| runs <= MOST_RUNS);
+    Ok(few.then_some(runs))
 }
 
 /// Earliest start of a run or time of an event.

@@ -4,16 +4,17 @@
 //! a burst shares its commits. Between groups it prunes ([`super::retention`]). What a batch means for the rows is in [`super::store`].
 
 use super::lock::Folder;
+use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
 use super::retention::{self, Limits};
 use super::store::{Rows, Store, Stored, What};
 use super::tally::Tally;
-use super::{Batch, Change, Error, Item, Status, query, schema};
+use super::{Batch, Change, Error, Item, Status, Told, query, schema};
 use crate::exposition::Distribution;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, oneshot};
 
@@ -35,16 +36,11 @@ pub(super) struct Asked {
     pub(super) place: OwnedSemaphorePermit,
 }
 
-/// What the writer tells everybody.
-pub(super) struct Shared {
-    told: Mutex<(Arc<Tally>, Status)>,
-}
-
 pub(super) struct Writer {
     connection: Connection,
     inbox: Receiver<Asked>,
     hub: broadcast::Sender<Arc<Change>>,
-    shared: Arc<Shared>,
+    told: Arc<Told>,
     tally: Arc<Tally>,
     status: Status,
     rows: Rows,
@@ -54,13 +50,9 @@ pub(super) struct Writer {
     back_off: BackOff,
     prune_at: Instant,
     prune_fails: bool,
+    /// Whether the last look may have left something to prune.
+    prunable: bool,
     _folder: Arc<Folder>,
-}
-
-impl Shared {
-    pub(super) fn told(&self) -> MutexGuard<'_, (Arc<Tally>, Status)> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Writer {
@@ -71,19 +63,22 @@ impl Writer {
         limits: Limits,
         folder: Arc<Folder>,
     ) -> Result<Self, Error> {
-        let tally = Arc::new(stored_tally(&connection)?);
-        let rows = count(&connection)?;
+        let (tally, faulty) = stored_tally(&connection)?;
+        for counter in faulty {
+            tracing::warn!(counter, "a counter of the journal cannot be understood and begins anew");
+        }
+        let (tally, rows) = (Arc::new(tally), count(&connection)?);
         let (_, seq) = query::positions(&connection)?;
         let commit_seconds = Distribution::with_bounds(&COMMIT_SECONDS);
         let oldest = query::oldest(&connection)?;
         let status = Status { commit_seconds, oldest, schema: schema::VERSION, ..Status::default() };
-        let shared = Arc::new(Shared { told: Mutex::new((Arc::clone(&tally), status.clone())) });
+        let told = Arc::new(Told::new(Arc::clone(&tally), status.clone()));
         let (pending, back_off, prune_at) = (Pending::default(), BackOff::default(), Instant::now());
         let mut writer = Self {
             connection,
             inbox,
             hub,
-            shared,
+            told,
             tally,
             status,
             rows,
@@ -93,14 +88,15 @@ impl Writer {
             back_off,
             prune_at,
             prune_fails: false,
+            prunable: true,
             _folder: folder,
         };
         writer.tell();
         Ok(writer)
     }
 
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
+    pub(super) fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.told)
     }
 
     /// Works until nobody can ask any more.
@@ -143,7 +139,9 @@ impl Writer {
             self.store(&batches)
         };
         if let Err(Error::Failing { .. }) = outcome {
-            batches.into_iter().for_each(|batch| self.pending.add(batch));
+            for batch in batches {
+                self.pending.add(batch);
+            }
             self.show_pending();
         } else if outcome.is_err() {
             return self.apart(batches, callers.into_iter().map(|(done, _)| done).collect());
@@ -188,7 +186,9 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                pending.into_iter().for_each(|batch| self.pending.add(batch));
+                if let Some(batch) = pending {
+                    self.pending.add(batch);
+                }
                 self.status.failures += 1;
                 let Some(reason) = error.of_the_disk() else { return self.drop_poison(error) };
                 if self.back_off.begin(&reason) {
@@ -238,6 +238,9 @@ impl Writer {
     /// Tells what was stored: first where the journal is, so that nobody hears of a position it does not know.
     fn publish(&mut self, changes: Vec<Stored>) {
         self.tell();
+        if self.prunable && self.limits.is_beyond(self.status.bytes) {
+            self.prune_at = self.prune_at.min(Instant::now() + PRUNE_SOON);
+        }
         for Stored { seq, what } in changes {
             let item = match what {
                 What::Run(run) => Item::Run(run),
@@ -255,7 +258,7 @@ impl Writer {
         self.status.newest = self.seq.unsigned_abs();
         (self.status.runs, self.status.events) = (self.rows.runs.unsigned_abs(), self.rows.events.unsigned_abs());
         self.status.open_runs = self.rows.open.unsigned_abs();
-        self.shared.told().0 = Arc::clone(&self.tally);
+        self.told.now().0 = Arc::clone(&self.tally);
         self.show_pending();
     }
 
@@ -263,7 +266,7 @@ impl Writer {
         self.status.pending = self.pending.len() as u64;
         self.status.dropped = self.pending.dropped;
         self.status.failing = self.back_off.wait().is_some();
-        self.shared.told().1 = self.status.clone();
+        self.told.now().1 = self.status.clone();
     }
 
     /// Deletes a part of what is not kept any longer; soon again if there may be more. Not while the disk fails.
@@ -272,10 +275,13 @@ impl Writer {
         if self.back_off.wait().is_some() {
             return;
         }
+        self.prunable = true;
         let pruned = retention::prune(&mut self.connection, &self.limits, &mut self.rows);
         let failed = pruned.is_err();
         match pruned {
-            Ok(more) => self.prune_at = Instant::now() + if more { PRUNE_SOON } else { PRUNE_EVERY },
+            // Nothing can be done about a size that open runs alone need: then it is not tried after every commit.
+            Ok(more) if more => self.prune_at = Instant::now() + PRUNE_SOON,
+            Ok(_) => self.prunable = !self.limits.is_beyond(self.status.bytes),
             Err(error) if !self.prune_fails => tracing::warn!(%error, "the journal cannot be pruned"),
             Err(_) => {}
         }
@@ -288,26 +294,4 @@ impl Writer {
         }
         self.tell();
     }
-}
-
-fn stored_tally(connection: &Connection) -> Result<Tally, Error> {
-    let mut tally = Tally::default();
-    let mut statement = connection.prepare("SELECT family, labels, value FROM counter")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (family, labels, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if tally.restore(&family, &labels, &value).is_none() {
-            tracing::warn!(family, labels, "a counter of the journal cannot be understood and begins anew");
-        }
-    }
-    Ok(tally)
-}
-
-fn count(connection: &Connection) -> Result<Rows, Error> {
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    Ok(Rows {
-        runs: number("SELECT count(*) FROM run")?,
-        events: number("SELECT count(*) FROM event")?,
-        open: number("SELECT count(*) FROM run WHERE closed_at IS NULL")?,
-    })
 }

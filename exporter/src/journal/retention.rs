@@ -4,14 +4,16 @@
 //! may be more. What is pruned is not taken in again when a list tells of it anew: [`Limits::horizon`].
 
 use super::Error;
-use super::store::{Kind, Rows, forget};
-use super::term::{all_events, nanos};
+use super::store::Rows;
+use super::term::{self, all_events, nanos};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::time::Duration;
 
-/// Most rows deleted in one transaction.
+/// Most runs, and most events without one, deleted in one transaction.
 const STEP: i64 = 1000;
+/// To bring the size down, this part of all runs at a time: not much more than need be.
+const PART: i64 = 20;
 
 /// What is kept.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +24,25 @@ pub(super) struct Limits {
     pub(super) bytes: Option<u64>,
 }
 
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Run,
+    Event,
+}
+
+/// A run that is over: its row and its id.
+type Ended = (i64, String);
+
 impl Limits {
     /// What ended or happened at or before this is pruned, or will be: unix nanoseconds.
     pub(super) fn horizon(&self, connection: &Connection) -> Result<i64, Error> {
         Ok(self.oldest().max(pruned(connection)?))
+    }
+
+    /// Whether so many bytes are too many.
+    pub(super) fn is_beyond(&self, bytes: u64) -> bool {
+        self.bytes.is_some_and(|most| bytes > most)
     }
 
     /// What ended or happened at or before this is too old.
@@ -50,16 +67,14 @@ pub(super) fn bytes_in_use(connection: &Connection) -> Result<u64, Error> {
 /// One step. Answers whether there may be more to delete.
 pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Rows) -> Result<bool, Error> {
     let oldest = limits.oldest();
-    let too_large = match limits.bytes {
-        Some(most) => bytes_in_use(connection)? > most,
-        None => false,
-    };
+    let too_large = limits.is_beyond(bytes_in_use(connection)?);
     if oldest == i64::MIN && !too_large {
         return Ok(false);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let until = if too_large { i64::MAX } else { oldest };
-    let (runs, newest) = ended(&transaction, until)?;
+    let step = if too_large { STEP.min(rows.runs / PART + 1) } else { STEP };
+    let (runs, newest) = ended(&transaction, until, step)?;
     // A size is brought down by the oldest of all: events without a run as far as the runs have come.
     let until = if too_large { newest.unwrap_or(i64::MAX) } else { oldest };
     let events = lone(&transaction, until)?;
@@ -67,11 +82,14 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
         return Ok(false);
     }
     let mut of_runs = Vec::new();
-    let mut statement = transaction.prepare_cached("SELECT event.pk FROM run JOIN event ON event.run = run.id WHERE run.pk = ?1")?;
-    for pk in &runs {
-        of_runs.extend(statement.query_map([pk], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?);
+    let sql = "SELECT event.pk FROM term CROSS JOIN event ON event.pk = term.row WHERE term = ?1 AND span = ?2 AND event.run = ?3";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for (_, id) in &runs {
+        let rows = statement.query_map((term::of_its_run(id), all_events().1, id), |row| row.get::<_, i64>(0))?;
+        of_runs.extend(rows.collect::<Result<Vec<_>, _>>()?);
     }
     drop(statement);
+    let runs: Vec<_> = runs.into_iter().map(|(pk, _)| pk).collect();
     let last = events.iter().map(|(_, at)| *at).chain(newest).max();
     let events: Vec<_> = events.into_iter().map(|(pk, _)| pk).chain(of_runs).collect();
     let (gone_events, seq_events) = forget(&transaction, Kind::Event, &events)?;
@@ -89,13 +107,13 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
 }
 
 /// The oldest ended runs, and when the last of them ended.
-fn ended(transaction: &Transaction<'_>, until: i64) -> Result<(Vec<i64>, Option<i64>), Error> {
-    let sql = "SELECT pk, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
+fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<Ended>, Option<i64>), Error> {
+    let sql = "SELECT pk, id, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map((until, STEP), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map((until, step), |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let newest = rows.last().map(|(_, closed)| *closed);
-    Ok((rows.into_iter().map(|(pk, _)| pk).collect(), newest))
+    Ok((rows.into_iter().map(|(run, _)| run).collect(), newest))
 }
 
 /// The oldest events that belong to no run, or to one that is not there.
@@ -115,4 +133,33 @@ fn shrink(connection: &Connection) -> Result<(), Error> {
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     Ok(())
+}
+
+/// Deletes runs, or events, with all that leads to them. Answers how many there were, how many of them open, and their newest position.
+fn forget(connection: &Connection, kind: Kind, pks: &[i64]) -> Result<(i64, i64), Error> {
+    let mut delete = connection.prepare_cached(match kind {
+        Kind::Run => "DELETE FROM run WHERE pk = ?1 RETURNING seq, body",
+        Kind::Event => "DELETE FROM event WHERE pk = ?1 RETURNING seq, body",
+    })?;
+    let mut remove = connection.prepare_cached("DELETE FROM term WHERE term = ?1 AND span = ?2 AND at = ?3 AND row = ?4")?;
+    let (mut count, mut newest) = (0, 0);
+    for pk in pks {
+        let row = delete.query_row([pk], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+        let Some((seq, body)) = row else { continue };
+        let places = match kind {
+            Kind::Run => serde_json::from_str(&body).map(|run| term::of_run(&run)),
+            Kind::Event => serde_json::from_str(&body).map(|event| term::of_event(&event)),
+        };
+        if let Ok(places) = places {
+            for place in places {
+                remove.execute((place.term, place.span, place.at, pk))?;
+            }
+        } else {
+            // Nobody can tell any more what it was found by: look everywhere.
+            let sql = "DELETE FROM term WHERE row = ?1 AND (span = ?2) = ?3";
+            connection.execute(sql, (pk, all_events().1, kind == Kind::Event))?;
+        }
+        (count, newest) = (count + 1, newest.max(seq));
+    }
+    Ok((count, newest))
 }

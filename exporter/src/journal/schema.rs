@@ -14,7 +14,7 @@ pub(super) const APPLICATION: i32 = 0x4348_5343;
 /// What makes an empty file version 1, version 1 version 2, ….
 ///
 /// Times are unix nanoseconds, cut to what 64 bits hold (1677 to 2262). `run.closed_at` is when a run with an outcome ended: what retention
-/// goes by. `event.key` and `event.replaces` are the first 16 bytes of the text's SHA-256. `event.run` is a run's id and no reference: an
+/// goes by. `event.key` is the first 16 bytes of the key's SHA-256. `event.run` is a run's id and no reference: an
 /// event may come before its run.
 const MIGRATIONS: [&str; 1] = ["
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -22,10 +22,9 @@ CREATE TABLE run(pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NO
   ended_at INTEGER, closed_at INTEGER, body TEXT NOT NULL) STRICT;
 CREATE INDEX run_open ON run(pk) WHERE closed_at IS NULL;
 CREATE INDEX run_closed ON run(closed_at) WHERE closed_at IS NOT NULL;
-CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces BLOB, at INTEGER NOT NULL,
+CREATE TABLE event(pk INTEGER PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE, replaces TEXT, at INTEGER NOT NULL,
   run TEXT, body TEXT NOT NULL) STRICT;
 CREATE INDEX event_replaces ON event(replaces) WHERE replaces IS NOT NULL;
-CREATE INDEX event_run ON event(run) WHERE run IS NOT NULL;
 CREATE TABLE term(term INTEGER NOT NULL, span INTEGER NOT NULL, at INTEGER NOT NULL, row INTEGER NOT NULL,
   PRIMARY KEY(term, span, at, row)) STRICT, WITHOUT ROWID;
 CREATE TABLE state(key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -33,37 +32,50 @@ CREATE TABLE counter(family TEXT NOT NULL, labels TEXT NOT NULL, value TEXT NOT 
 INSERT INTO meta VALUES ('journal', lower(hex(randomblob(8)))), ('floor', 0), ('horizon', NULL);
 "];
 
-/// The version this program writes.
-pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+/// The version this program writes: how many scripts there are.
+pub(super) const VERSION: i32 = 1;
+const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
-/// What a connection may keep of the file in memory, in KiB.
-const CACHE_KIB: i32 = 8 * 1024;
+/// What the writer may keep of the file in memory, in KiB: what a full group changes, so that nothing is written before its commit.
+const WRITER_KIB: i32 = 16 * 1024;
+/// The same for each connection that reads; the system keeps the rest.
+const READER_KIB: i32 = 4 * 1024;
+/// Pages in the WAL (16 MiB) after which they are moved into the file: often enough for a short WAL, seldom enough for a burst.
+const CHECKPOINT_PAGES: i32 = 4096;
 
-/// The one connection that writes. `durable`: a commit is on the disk when it returns.
-pub(super) fn writer(path: &Path, durable: bool) -> Result<Connection> {
+/// The one connection that writes; nothing is written yet.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    common(&connection)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    common(&connection, WRITER_KIB)?;
+    Ok(connection)
+}
+
+/// Makes a writer ready to write. `durable`: a commit is on the disk when it returns.
+pub(super) fn prepare(connection: &mut Connection, durable: bool) -> Result<()> {
+    if version(connection)? == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    Ok(connection)
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    migrate(connection)
 }
 
 /// A connection that only reads.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    common(&connection)?;
+    common(&connection, READER_KIB)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
-fn common(connection: &Connection) -> Result<()> {
+fn common(connection: &Connection, cache_kib: i32) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "trusted_schema", false)
 }
 
@@ -79,13 +91,13 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 }
 
 /// Brings the schema up to [`VERSION`].
-pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+fn migrate(connection: &mut Connection) -> Result<()> {
     let from = usize::try_from(version(connection)?).unwrap_or(0);
-    for (index, script) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", index as i32 + 1)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::term::{self, Place, hash, nanos};
 use super::{Batch, Error};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -105,16 +105,13 @@ impl<'c> Store<'c> {
             None => None,
         };
         self.seq += 1;
-        let row = match known {
-            Some((pk, _)) => {
-                let sql = "UPDATE run SET seq = ?2, started_at = ?3, ended_at = ?4, closed_at = ?5, body = ?6 WHERE pk = ?1";
-                self.connection.prepare_cached(sql)?.execute(params![pk, self.seq, started, ended, closed, body])?;
-                pk
-            }
-            None => {
-                let sql = "INSERT INTO run(id, seq, started_at, ended_at, closed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                self.connection.prepare_cached(sql)?.insert(params![run.id, self.seq, started, ended, closed, body])?
-            }
+        let row = if let Some((pk, _)) = known {
+            let sql = "UPDATE run SET seq = ?2, started_at = ?3, ended_at = ?4, closed_at = ?5, body = ?6 WHERE pk = ?1";
+            self.connection.prepare_cached(sql)?.execute(params![pk, self.seq, started, ended, closed, body])?;
+            pk
+        } else {
+            let sql = "INSERT INTO run(id, seq, started_at, ended_at, closed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            self.connection.prepare_cached(sql)?.insert(params![run.id, self.seq, started, ended, closed, body])?
         };
         self.places(row, &before.as_ref().map(term::of_run).unwrap_or_default(), &term::of_run(run))?;
         self.draft.run(run, before.as_ref());
@@ -131,13 +128,13 @@ impl<'c> Store<'c> {
     /// An event is one row under its key. A known one changes only if more is known now: the time more exactly, that it was announced, its
     /// run, or that a less exact row is the same event.
     fn event(&mut self, event: &Event) -> Result<(), Error> {
-        let known = self.known("key", &event.key)?;
-        let less = event.replaces.as_ref().filter(|key| **key != event.key).map(|key| self.known("key", key)).transpose()?.flatten();
+        let known = self.known(&event.key)?;
+        let less = event.replaces.as_ref().filter(|key| **key != event.key).map(|key| self.known(key)).transpose()?.flatten();
         let Some(known) = known else {
-            return match self.known("replaces", &event.key)? {
+            return match self.better(&event.key)? {
                 Some(better) => {
                     let merged = merge(&better.event, event);
-                    self.upgrade(better, merged, None)
+                    self.upgrade(&better, &merged, None)
                 }
                 None => self.insert(event, less),
             };
@@ -146,26 +143,24 @@ impl<'c> Store<'c> {
         if let Some(less) = less {
             merged = merge(&merged, &less.event);
             self.remove(&less)?;
-            return self.upgrade(known, merged, event.replaces.as_ref());
         }
-        self.upgrade(known, merged, event.replaces.as_ref())
+        self.upgrade(&known, &merged, event.replaces.as_ref())
     }
 
     /// A row that did not exist, or takes the place of a less exact one.
     fn insert(&mut self, event: &Event, less: Option<Known>) -> Result<(), Error> {
         if let Some(less) = less {
             let merged = Event { key: event.key.clone(), ..merge(&less.event, event) };
-            return self.upgrade(less, merged, event.replaces.as_ref());
+            return self.upgrade(&less, &merged, event.replaces.as_ref());
         }
         let at = nanos(event.at);
         if at <= self.horizon && event.run.as_ref().is_none_or(|id| !matches!(self.run_of(id), Ok(Some(_)))) {
             return Ok(());
         }
         self.seq += 1;
-        let (key, body) = (hash::<16>(&[&event.key]), self.body(event)?);
-        let replaces = event.replaces.as_ref().map(|key| hash::<16>(&[key]));
+        let (key, body) = (hash::<16>(&[&event.key]), body(event)?);
         let sql = "INSERT INTO event(seq, key, replaces, at, run, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let row = self.connection.prepare_cached(sql)?.insert(params![self.seq, key, replaces, at, event.run, body])?;
+        let row = self.connection.prepare_cached(sql)?.insert(params![self.seq, key, event.replaces, at, event.run, body])?;
         self.places(row, &BTreeSet::new(), &term::of_event(event))?;
         self.rows.events += 1;
         if event.reason == "Failed" {
@@ -179,21 +174,20 @@ impl<'c> Store<'c> {
     }
 
     /// Writes a row anew, if that changes it.
-    fn upgrade(&mut self, known: Known, merged: Event, replaces: Option<&String>) -> Result<(), Error> {
-        if merged == known.event {
+    fn upgrade(&mut self, known: &Known, merged: &Event, replaces: Option<&String>) -> Result<(), Error> {
+        if *merged == known.event {
             return Ok(());
         }
         self.seq += 1;
-        let (key, body) = (hash::<16>(&[&merged.key]), self.body(&merged)?);
-        let replaces = replaces.map(|key| hash::<16>(&[key]));
+        let (key, body) = (hash::<16>(&[&merged.key]), body(merged)?);
         let sql = "UPDATE event SET seq = ?2, key = ?3, replaces = coalesce(?4, replaces), at = ?5, run = ?6, body = ?7 WHERE pk = ?1";
         let row = params![known.pk, self.seq, key, replaces, nanos(merged.at), merged.run, body];
         self.connection.prepare_cached(sql)?.execute(row)?;
-        self.places(known.pk, &term::of_event(&known.event), &term::of_event(&merged))?;
+        self.places(known.pk, &term::of_event(&known.event), &term::of_event(merged))?;
         if merged.announced && !known.event.announced {
-            self.draft.announced(&merged);
+            self.draft.announced(merged);
         }
-        self.tell(&merged)
+        self.tell(merged)
     }
 
     fn remove(&mut self, known: &Known) -> Result<(), Error> {
@@ -213,13 +207,19 @@ impl<'c> Store<'c> {
         Ok(())
     }
 
-    fn known(&self, column: &str, key: &str) -> Result<Option<Known>, Error> {
-        let sql = match column {
-            "key" => "SELECT pk, body FROM event WHERE key = ?1",
-            _ => "SELECT pk, body FROM event WHERE replaces = ?1 LIMIT 1",
-        };
+    /// The event with a key.
+    fn known(&self, key: &str) -> Result<Option<Known>, Error> {
+        self.stored("SELECT pk, body FROM event WHERE key = ?1", key, hash::<16>(&[key]))
+    }
+
+    /// The event that took the place of the one with a key.
+    fn better(&self, key: &str) -> Result<Option<Known>, Error> {
+        self.stored("SELECT pk, body FROM event WHERE replaces = ?1 LIMIT 1", key, key)
+    }
+
+    fn stored(&self, sql: &str, key: &str, by: impl ToSql) -> Result<Option<Known>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let row = statement.query_row([hash::<16>(&[key])], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+        let row = statement.query_row([by], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
         row.map(|(pk, body)| Ok(Known { pk, event: serde_json::from_str(&body).map_err(|cause| Error::body(key, cause))? })).transpose()
     }
 
@@ -232,10 +232,6 @@ impl<'c> Store<'c> {
         let run = Arc::new(serde_json::from_str::<Run>(&body).map_err(|cause| Error::body(id, cause))?);
         self.runs.insert(id.to_owned(), Arc::clone(&run));
         Ok(Some(run))
-    }
-
-    fn body(&self, event: &Event) -> Result<String, Error> {
-        serde_json::to_string(event).map_err(|cause| Error::body(&event.key, cause))
     }
 
     fn places(&self, row: i64, old: &BTreeSet<Place>, new: &BTreeSet<Place>) -> Result<(), Error> {
@@ -251,6 +247,10 @@ impl<'c> Store<'c> {
     }
 }
 
+fn body(event: &Event) -> Result<String, Error> {
+    serde_json::to_string(event).map_err(|cause| Error::body(&event.key, cause))
+}
+
 /// Two statements of one event: the time and the text of the more exact one (of two equal ones, of the announced one, then of the one that
 /// is stored), and all that either adds.
 fn merge(stored: &Event, told: &Event) -> Event {
@@ -263,44 +263,4 @@ fn merge(stored: &Event, told: &Event) -> Event {
         merged.attributes.extend(missing.map(|(name, value)| (name.clone(), value.clone())));
     }
     merged
-}
-
-/// Deletes runs, or events, with all that leads to them. Answers how many there were, how many of them open, and their newest position.
-pub(super) fn forget(connection: &Connection, kind: Kind, pks: &[i64]) -> Result<(i64, i64), Error> {
-    let mut delete = connection.prepare_cached(match kind {
-        Kind::Run => "DELETE FROM run WHERE pk = ?1 RETURNING seq, body",
-        Kind::Event => "DELETE FROM event WHERE pk = ?1 RETURNING seq, body",
-    })?;
-    let mut remove = connection.prepare_cached("DELETE FROM term WHERE term = ?1 AND span = ?2 AND at = ?3 AND row = ?4")?;
-    let (mut count, mut newest) = (0, 0);
-    for pk in pks {
-        let row = delete.query_row([pk], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
-        let Some((seq, body)) = row else { continue };
-        let places = match kind {
-            Kind::Run => serde_json::from_str(&body).map(|run| term::of_run(&run)),
-            Kind::Event => serde_json::from_str(&body).map(|event| term::of_event(&event)),
-        };
-        match places {
-            Ok(places) => {
-                for place in places {
-                    remove.execute((place.term, place.span, place.at, pk))?;
-                }
-            }
-            // Nobody can tell any more what it was found by: look everywhere.
-            Err(_) => {
-                let of_event = kind == Kind::Event;
-                let sql = "DELETE FROM term WHERE row = ?1 AND (span = ?2) = ?3";
-                connection.execute(sql, (pk, term::all_events().1, of_event))?;
-            }
-        }
-        (count, newest) = (count + 1, newest.max(seq));
-    }
-    Ok((count, newest))
-}
-
-/// What a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Run,
-    Event,
 }

@@ -118,10 +118,9 @@ impl Amount {
         match &mut amount {
             Self::Count(count) => *count = serde_json::from_str(text).ok()?,
             Self::Seconds(seconds) => {
-                let (sum, counts): (f64, Vec<u64>) = serde_json::from_str(text).ok()?;
-                seconds.sum = sum;
-                let same = counts.len() == seconds.buckets.len();
-                same.then(|| seconds.buckets.iter_mut().zip(counts).for_each(|((_, count), stored)| *count = stored))?;
+                let stored: Distribution = serde_json::from_str(text).ok()?;
+                let bounds = |it: &Distribution| it.buckets().map(|(bound, _)| bound).collect::<Vec<_>>();
+                *seconds = (bounds(&stored) == bounds(seconds)).then_some(stored)?;
             }
         }
         Some(amount)
@@ -130,10 +129,7 @@ impl Amount {
     fn text(&self) -> String {
         match self {
             Self::Count(count) => count.to_string(),
-            Self::Seconds(seconds) => {
-                let counts: Vec<_> = seconds.buckets.iter().map(|(_, count)| *count).collect();
-                serde_json::json!([seconds.sum, counts]).to_string()
-            }
+            Self::Seconds(seconds) => serde_json::json!(seconds).to_string(),
         }
     }
 }

@@ -6,9 +6,10 @@
 //! [`EventQuery::matches`] decide. To extend: a field in [`of_run`] or [`of_event`] and in the list below it, and a migration.
 
 use chaoscope_model::event::{Event, Severity};
-use chaoscope_model::query::{EventQuery, Filter, Position, RunQuery};
+use chaoscope_model::query::{EventQuery, Filter, Position, RunQuery, Words};
 use chaoscope_model::run::{Phase, Run};
 use jiff::Timestamp;
+use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
 /// The term of every row.
@@ -25,6 +26,12 @@ const RUN_FIELDS: [&str; 10] =
     ["name", "target_pod", "target_workload", "target_node", "label", "target_namespace", "namespace", "phase", "outcome", "kind"];
 /// Fields of events that are terms, the most telling first.
 const EVENT_FIELDS: [&str; 4] = ["name", "reason", "namespace", "type"];
+/// Fields that are asked of an event's run, the most telling first.
+const FIELDS_OF_ITS_RUN: [&str; 7] = ["target_pod", "target_workload", "target_node", "label", "target_namespace", "phase", "outcome"];
+
+/// The question about scattered ranges.
+const GATHER: &str = "SELECT at, row FROM json_each(?3) range CROSS JOIN term ON term = range.value ->> 0 AND span = range.value ->> 1
+  AND at BETWEEN range.value ->> 2 AND ?1 WHERE at < ?1 OR row < ?2 ORDER BY 1 DESC, 2 DESC";
 
 /// One row of the table `term`, but for the number of the row it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +49,8 @@ pub(super) struct Search {
     pub(super) latest: i64,
     /// Of what began at `latest` only rows with a smaller number.
     pub(super) before: i64,
+    /// Many ranges, each with few rows: these are gathered and sorted, where others are merged.
+    scattered: bool,
 }
 
 /// Nanoseconds since 1970, cut to what 64 bits hold. Order is kept.
@@ -111,8 +120,17 @@ pub(super) fn of_event(event: &Event) -> BTreeSet<Place> {
     if event.severity == Severity::Warning {
         terms.push(term("type", event.severity.as_str()));
     }
+    terms.extend(event.run.as_deref().map(of_its_run));
+    if !event.target_pod.is_empty() {
+        terms.extend([term("target_pod", &event.target_pod), term("target_namespace", &event.target_namespace)]);
+    }
     let at = nanos(event.at);
     terms.into_iter().map(|term| Place { term, span: EVENT, at }).collect()
+}
+
+/// The term of the events of a run.
+pub(super) fn of_its_run(id: &str) -> i64 {
+    term("run", id)
 }
 
 /// The terms of one field that a filter asks for; `None`: an index cannot tell.
@@ -132,8 +150,8 @@ fn search(filter: &Filter, fields: &[&str], spans: &[u8], from: i64, to: i64, af
     let reaching = |span: u8| if span == EVENT { from } else { earliest(from, span) };
     let ranges = terms.iter().flat_map(|term| spans.iter().map(|span| (*term, *span, reaching(*span)))).collect();
     match after.map(|after| (nanos(after.at), after.row)).filter(|(at, _)| *at <= to) {
-        Some((latest, before)) => Search { ranges, latest, before },
-        None => Search { ranges, latest: to, before: i64::MAX },
+        Some((latest, before)) => Search { ranges, latest, before, scattered: false },
+        None => Search { ranges, latest: to, before: i64::MAX, scattered: false },
     }
 }
 
@@ -143,9 +161,27 @@ pub(super) fn runs(query: &RunQuery) -> Search {
     search(&query.filter, &RUN_FIELDS, &spans, nanos(query.from), nanos(query.to), query.after)
 }
 
-/// Where the answer to a query about events is.
-pub(super) fn events(query: &EventQuery) -> Search {
-    search(&query.filter, &EVENT_FIELDS, &[EVENT], nanos(query.from), nanos(query.to), query.after)
+/// Where the answer to a query about events is. `runs_under` gives the ids of all runs under some terms; `None`: there are too many.
+///
+/// What is asked of an event's run is looked up in two steps: the runs, then the events of these, and the events that name such a target
+/// themselves.
+pub(super) fn events<E>(query: &EventQuery, runs_under: impl FnOnce(&[i64]) -> Result<Option<Vec<String>>, E>) -> Result<Search, E> {
+    let mut search = search(&query.filter, &EVENT_FIELDS, &[EVENT], nanos(query.from), nanos(query.to), query.after);
+    if search.ranges.iter().any(|(term, ..)| *term != ALL) {
+        return Ok(search);
+    }
+    // An event without a run, and one whose target its run does not know, has the empty value; that is no term of a run.
+    let said = |field: &&&str| query.filter.words(field).and_then(Words::exact).is_some_and(|values| !values.contains(&""));
+    let found = FIELDS_OF_ITS_RUN.iter().filter(said).find_map(|field| wanted(&query.filter, field));
+    if let Some(terms) = found
+        && let Some(runs) = runs_under(&terms)?
+    {
+        let from = nanos(query.from);
+        let all = runs.iter().map(|id| of_its_run(id)).chain(terms);
+        search.ranges = all.map(|term| (term, EVENT, from)).collect();
+        search.scattered = true;
+    }
+    Ok(search)
 }
 
 /// Where every event is that happened at or before a time, and where runs and events begin.
@@ -154,9 +190,12 @@ pub(super) const fn all_events() -> (i64, u8) {
 }
 
 impl Search {
-    /// The question to SQLite, for so many ranges: each range is read backwards, and SQLite merges them as far as rows are taken.
-    /// Parameters: latest, before, then (term, class, earliest) of each.
+    /// The question to SQLite, the same text for as many ranges: each range is read backwards, and SQLite merges them as far as rows are
+    /// taken.
     pub(super) fn sql(&self) -> String {
+        if self.scattered {
+            return GATHER.to_owned();
+        }
         let part = |index: usize| {
             let first = 3 * index + 3;
             format!(
@@ -169,9 +208,13 @@ impl Search {
         format!("{} ORDER BY 1 DESC, 2 DESC", parts.join(" UNION ALL "))
     }
 
-    /// Its parameters.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = i64> {
+    /// Its parameters: latest, before, then (term, class, earliest) of each; of scattered ones all in one.
+    pub(super) fn parameters(&self) -> Vec<Value> {
+        let ends = [self.latest, self.before].into_iter().map(Value::Integer);
+        if self.scattered {
+            return ends.chain([Value::Text(serde_json::json!(self.ranges).to_string())]).collect();
+        }
         let ranges = self.ranges.iter().flat_map(|(term, span, earliest)| [*term, i64::from(*span), *earliest]);
-        [self.latest, self.before].into_iter().chain(ranges)
+        ends.chain(ranges.map(Value::Integer)).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Each source file reads top to bottom: types, `read()` = `parse(&dump()?)`, `parse` pure on bytes, tests on byte fixtures.
 //! To add a kernel source: one file here, one field in [`netns`]' reading.
 
+pub mod boot;
 mod bounded;
 pub mod containers;
 pub mod dwellers;

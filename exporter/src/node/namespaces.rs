@@ -47,12 +47,18 @@ pub struct Resident {
 }
 
 impl Namespace {
-    /// The `netns` label: empty for the own network of a pod whose name is known, else the name in `/run/netns`, else the inode. A name
-    /// that reads like an inode is none, so that no two namespaces share a label.
+    /// The `netns` label: empty for the own network of a pod whose name is known, else what the namespace itself is called.
     pub fn label(&self) -> String {
-        match (&self.pod, &self.name) {
-            (Some(pod), _) if pod.is_named() && self.primary => String::new(),
-            (_, Some(name)) if !name.bytes().all(|byte| byte.is_ascii_digit()) => name.clone(),
+        match &self.pod {
+            Some(pod) if pod.is_named() && self.primary => String::new(),
+            _ => self.called(),
+        }
+    }
+
+    /// The name in `/run/netns`, else the inode. A name that reads like an inode is none, so that no two namespaces are called the same.
+    pub fn called(&self) -> String {
+        match &self.name {
+            Some(name) if !name.bytes().all(|byte| byte.is_ascii_digit()) => name.clone(),
             _ => self.inode.to_string(),
         }
     }

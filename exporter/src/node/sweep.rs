@@ -26,6 +26,8 @@ pub struct Sweep {
     pub parts: Vec<Part>,
     /// Every namespace found, with what became of it.
     pub namespaces: Vec<Observed>,
+    /// Of what everything was found, so that what is not there is gone.
+    pub complete: Complete,
     /// Processes whose namespaces may not be seen: what lives in them is not among `namespaces`.
     pub unreadable: u32,
     /// Helper processes of chaos tools, with the pod they act on where it is known.
@@ -36,6 +38,15 @@ pub struct Sweep {
     pub limitations: Vec<Limitation>,
     /// How long visits took, over all sweeps of this process.
     pub durations: Distribution,
+}
+
+/// Of what a sweep found everything there is, as far as this pid namespace and the folder of names reach. What is not among it then is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Complete {
+    /// Processes.
+    pub processes: bool,
+    /// Network namespaces with a process or a name. One that only an open file holds is nobody's, and never found.
+    pub namespaces: bool,
 }
 
 /// What chaos did to one container's files.

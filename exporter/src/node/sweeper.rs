@@ -14,7 +14,7 @@ use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweep::{Fate, Files, Observed, Part, Skip, Sweep};
+use super::sweep::{Complete, Fate, Files, Observed, Part, Skip, Sweep};
 use super::visit::Plan;
 use super::visits::{Visit, visit_all};
 use crate::exposition::Distribution;
@@ -52,7 +52,7 @@ impl Sweeper {
     /// Without a runtime, namespaces are found in /proc alone.
     pub fn new(config: Config, runtime: Find) -> Self {
         let containers = Containers::new(runtime, &config.procfs);
-        let durations = Mutex::new(Distribution::with_bounds(&BOUNDS));
+        let durations = Mutex::new(Distribution::exact(&BOUNDS));
         Self { work: Arc::new(Work { config, containers, durations }), shared: Arc::default() }
     }
 }
@@ -92,6 +92,7 @@ impl Work {
             runtime: self.containers.describe(),
             parts: Vec::new(),
             namespaces: Vec::new(),
+            complete: Complete::default(),
             unreadable: 0,
             helpers: Vec::new(),
             mounts: Vec::new(),
@@ -113,6 +114,7 @@ impl Work {
         let host = identify(1).or_else(|| netns::identify(Path::new("/proc/self/ns/net")).ok());
         let names = names::read(&self.config.named);
         sweep.limitations.extend(limits::names(&self.config.named, &names));
+        sweep.complete.namespaces = sweep.complete.processes && names.as_ref().is_ok_and(|names| names.refused.is_empty());
         let sources = Sources {
             containers: containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect(),
             processes: table.as_ref(),
@@ -205,6 +207,7 @@ impl Sweep {
         self.parts.push(Part { source: "processes", took, failure });
         self.limitations.extend(limits::processes(&answer));
         self.limitations.extend(answer.as_ref().ok().and_then(|table| limits::horizon(table, procfs)));
+        self.complete.processes = answer.as_ref().is_ok_and(ProcessTable::is_complete);
         self.unreadable = answer.as_ref().map_or(0, |table| table.unreadable);
         answer.ok()
     }

@@ -3,21 +3,29 @@
 use super::Server;
 use crate::exposition::{self, Format, Page, accepts_gzip};
 use crate::scrape::{gather, page};
-use axum::extract::State;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub(super) async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
+pub(super) async fn metrics(
+    State(server): State<Arc<Server>>,
+    caller: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(_place) = server.places.try_acquire() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once: see --web.max-requests\n").into_response();
     };
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(Extension(ConnectInfo(peer))) = caller {
+        server.scrapers.note(peer, header(USER_AGENT), jiff::Timestamp::now());
+    }
     let (format, gzip) = (Format::negotiate(header(ACCEPT)), accepts_gzip(header(ACCEPT_ENCODING)));
     let world = gather(&server.sources, server.until(&headers)).await;
     let page = page(Arc::new(world));
@@ -36,20 +44,10 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMa
 
 fn encode(format: Format, gzip: bool, page: Arc<Page>) -> io::Result<Vec<u8>> {
     if !gzip {
-        let mut out = String::new();
-        exposition::encode(format, page, &mut out).map_err(io::Error::other)?;
-        return Ok(out.into_bytes());
+        let mut out = Vec::new();
+        return exposition::encode(format, page, &mut out).map(|()| out);
     }
-    let mut out = Compressed(io::BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast())));
-    exposition::encode(format, page, &mut out).map_err(io::Error::other)?;
-    out.0.into_inner()?.finish()
-}
-
-/// Text on its way into gzip, without a copy of the whole page in between.
-struct Compressed(io::BufWriter<GzEncoder<Vec<u8>>>);
-
-impl fmt::Write for Compressed {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
-    }
+    let mut out = io::BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    exposition::encode(format, page, &mut out)?;
+    out.into_inner()?.finish()
 }

@@ -31,6 +31,7 @@ use crate::scrape::Sources;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
+use scrapers::Scrapers;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -42,22 +43,39 @@ struct Server {
     offset: Duration,
     /// Places for scrapes and pages at once.
     places: Semaphore,
+    /// Who scrapes.
+    scrapers: Arc<Scrapers>,
 }
 
 /// All routes of the node role. GET and HEAD only; anything else is 404 or 405.
 pub fn router(sources: Sources, web: &Web) -> Router {
-    let server = Server {
-        sources,
-        telemetry_path: web.telemetry_path.clone(),
-        offset: web.scrape_timeout_offset,
-        places: Semaphore::new(web.max_requests as usize),
-    };
-    Router::new()
-        .route(&web.telemetry_path, get(metrics::metrics))
-        .route("/", get(page::page))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ok\n" }))
-        .with_state(Arc::new(server))
+    let server = Server::new(sources, web, Arc::default());
+    server.metrics().route("/", get(page::page)).route("/readyz", get(|| async { "ok\n" })).with_state(Arc::new(server))
+}
+
+/// Metrics and liveness of the roles that keep runs; their page, API and readiness are routes of their own. Where this host is swept, its
+/// state is on `/host`.
+pub fn runs_router(sources: Sources, web: &Web, scrapers: Arc<Scrapers>) -> Router {
+    let swept = sources.sweeper.is_some();
+    let server = Server::new(sources, web, scrapers);
+    let routes = if swept { server.metrics().route("/host", get(page::page)) } else { server.metrics() };
+    routes.with_state(Arc::new(server))
+}
+
+impl Server {
+    fn new(sources: Sources, web: &Web, scrapers: Arc<Scrapers>) -> Self {
+        Self {
+            sources,
+            telemetry_path: web.telemetry_path.clone(),
+            offset: web.scrape_timeout_offset,
+            places: Semaphore::new(web.max_requests as usize),
+            scrapers,
+        }
+    }
+
+    fn metrics(&self) -> Router<Arc<Self>> {
+        Router::new().route(&self.telemetry_path, get(metrics::metrics)).route("/healthz", get(|| async { "ok\n" }))
+    }
 }
 
 /// How long a request without a word about it may take; also the most that is granted (Prometheus' own default is 10 s).

@@ -73,7 +73,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
         limitations: &[],
     };
     match &world.sweep {
-        Ok(seen) => {
+        Some(Ok(seen)) => {
             status.at = format!("{:.0}", seen.sweep.at);
             status.took = figures::duration(seen.sweep.took);
             status.runtime = &seen.sweep.runtime;
@@ -83,7 +83,8 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
             status.overview = view::overview(seen);
             status.limitations = &seen.sweep.limitations;
         }
-        Err(error) => status.failure = Some(error.to_string()),
+        Some(Err(error)) => status.failure = Some(error.to_string()),
+        None => {}
     }
     status.render()
 }

@@ -8,11 +8,12 @@ use chaoscope::node::iptables::{Table, legacy, nft};
 use chaoscope::node::netlink::{self, attributes, messages};
 use chaoscope::node::tc::{self, filter};
 use chaoscope::node::{ipset, mounts, processes, runtime};
-use chaoscope::serve::web_config;
+use chaoscope::peers::parse;
+use chaoscope::serve::{api, web_config};
 use serde::Serialize;
 
 /// Every target under its name.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [(&str, fn(&[u8])); 17] = [
     ("answer", |data| netlink::fuzz(data)),
     ("certificate", |data| web_config::fuzz_certificate(data)),
     ("cri", |data| runtime::fuzz_cri(data)),
@@ -23,7 +24,9 @@ pub const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("messages", walk),
     ("negotiate", negotiate),
     ("nft", rules),
+    ("peers", |data| parse::fuzz(data)),
     ("proc", proc),
+    ("query", |data| api::fuzz_query(data)),
     ("tc_classes", |data| shown(tc::parse_classes(data, "eth0"))),
     ("tc_filters", |data| shown(filter::parse(data, "eth0"))),
     ("tc_qdiscs", |data| shown(tc::parse_qdiscs(data))),

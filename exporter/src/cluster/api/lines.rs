@@ -111,6 +111,7 @@ async fn gather(mut body: Body, limit: usize, bytes: &mut Vec<u8>) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     type Pieces = std::vec::IntoIter<Result<hyper::body::Frame<Bytes>, std::io::Error>>;
 
@@ -126,6 +127,32 @@ mod tests {
             assert_eq!(lines.next().await.unwrap(), Some(Line::Whole(Bytes::from(wanted))));
         }
         assert_eq!(lines.next().await.unwrap(), None, "what has no end is left out");
+    }
+
+    proptest! {
+        #[test]
+        fn however_bytes_are_cut_the_lines_are_the_same(pieces: Vec<Vec<u8>>, ends in proptest::collection::vec(0_usize..40, 0..10)) {
+            let mut pieces = pieces;
+            for at in ends {
+                if let Some(piece) = pieces.get_mut(at) {
+                    piece.push(b'\n');
+                }
+            }
+            let all = pieces.concat();
+            let mut wanted: Vec<_> = all.split(|byte| *byte == b'\n').collect();
+            wanted.pop(); // what has no end
+            wanted.retain(|line| !line.is_empty());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let found = runtime.block_on(async {
+                let (mut lines, mut found) = (lines(pieces), Vec::new());
+                while let Some(line) = lines.next().await.unwrap() {
+                    found.push(line);
+                }
+                found
+            });
+            let whole: Vec<_> = wanted.into_iter().map(|line| Line::Whole(Bytes::copy_from_slice(line))).collect();
+            prop_assert_eq!(found, whole);
+        }
     }
 
     #[tokio::test]

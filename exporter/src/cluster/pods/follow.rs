@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -24,6 +24,8 @@ const ONE_BY_ONE: usize = 20;
 const PAGE: u32 = 500;
 /// How long the server is asked to keep a watch open.
 const OPEN: (Duration, Duration) = (Duration::from_mins(4), Duration::from_mins(5));
+/// A watch that was open for so long was a good one; an earlier one is not opened again at once.
+const GOOD: Duration = Duration::from_secs(1);
 /// Not asked for again earlier, where it is not allowed.
 const FORBIDDEN: Duration = Duration::from_secs(30);
 
@@ -75,12 +77,15 @@ impl<S: PodSink> Follower<S> {
             return Ok(());
         }
         loop {
-            let seconds = between(OPEN.0, OPEN.1).as_secs();
+            let (began, seconds) = (Instant::now(), between(OPEN.0, OPEN.1).as_secs());
             let mut lines = self.api.watch(&PODS, &self.namespace, &version, seconds).await?;
-            match self.watch(&mut lines, &mut version, known, changed).await? {
-                Ended::Done => return Ok(()),
-                Ended::Closed { heard: true } => pause.reset(),
-                Ended::Closed { heard: false } => sleep(pause.next()).await,
+            let Ended::Closed { heard } = self.watch(&mut lines, &mut version, known, changed).await? else { return Ok(()) };
+            let good = began.elapsed() >= GOOD;
+            if heard || good {
+                pause.reset();
+            }
+            if !good {
+                sleep(pause.next()).await;
             }
         }
     }

@@ -21,7 +21,7 @@ const PAGE: u32 = 500;
 const LARGEST_PAGE: u32 = 16_000;
 /// How long the server is asked to keep a watch open, at least and at most: not all end at once.
 const OPEN: (Duration, Duration) = (Duration::from_mins(4), Duration::from_mins(5));
-/// A watch that was open for so long, or told anything, was a good one, however it ended.
+/// A watch that was open for so long was a good one, however it ended; an earlier one is not opened again at once.
 const GOOD: Duration = Duration::from_secs(1);
 /// Not asked for less often, with a token that is not valid.
 const TOKEN: Duration = Duration::from_secs(5);
@@ -48,18 +48,21 @@ impl<S: Sink> Follower<S> {
     /// Goes on until it is dropped.
     pub(super) async fn run(self) {
         let (mut pause, mut page, mut turn) = (Pause::default(), PAGE, None);
+        let mut was_there = false;
         loop {
             let ended = match self.list(&mut page).await {
                 Ok(version) => {
-                    turn = None;
+                    (was_there, turn) = (true, None);
                     pause.reset();
                     self.watch(version, &mut pause).await
                 }
                 Err(error) => error,
             };
             self.board.failed(self.slot, &ended);
+            // A server that just started may not know yet what it has.
+            was_there &= !pause.is_long();
             match ended {
-                Error::Missing => self.rest_missing(&mut turn).await,
+                Error::Missing if !was_there => self.rest_missing(&mut turn).await,
                 _ => self.rest(&ended, &mut pause).await,
             }
         }
@@ -136,11 +139,12 @@ impl<S: Sink> Follower<S> {
             let began = Instant::now();
             let mut heard = false;
             let ended = self.watch_once(&mut version, &mut heard).await;
-            if heard || began.elapsed() >= GOOD {
+            let good = began.elapsed() >= GOOD;
+            if heard || good {
                 pause.reset();
             }
             match ended {
-                Ok(()) if heard || began.elapsed() >= GOOD => {}
+                Ok(()) if good => {}
                 Ok(()) => sleep(pause.next()).await,
                 Err(error @ (Error::Expired(_) | Error::Missing | Error::Forbidden(_))) => return error,
                 Err(error) => {

@@ -18,6 +18,11 @@ impl Pause {
         self.failures = 0;
     }
 
+    /// Whether the next wait is as long as waits get.
+    pub(in super::super) fn is_long(&self) -> bool {
+        self.failures >= 6
+    }
+
     /// The next wait: between half of and the whole of 0.5 s, 1 s, … 30 s.
     pub(in super::super) fn next(&mut self) -> Duration {
         let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
@@ -41,6 +46,7 @@ mod tests {
     fn waits_grow_up_to_a_limit_and_begin_again() {
         let mut pause = Pause::default();
         for whole in [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis) {
+            assert_eq!(pause.is_long(), whole == LONGEST);
             let wait = pause.next();
             assert!(wait >= whole / 2 && wait <= whole, "{wait:?} of {whole:?}");
         }

@@ -2,7 +2,7 @@
 //!
 //! Apart because nothing else shows row numbers. A row keeps its number when a more exact statement replaces what it says.
 
-use super::{Page, Readers, Runs, page, parse, term};
+use super::{Page, Readers, page, parse, runs_under, term};
 use crate::journal::{Error, Journal};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::EventQuery;
@@ -28,9 +28,9 @@ impl Journal {
 impl Readers {
     fn numbered(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<(i64, Event)>, Error> {
         self.read(|transaction| {
-            let mut runs = Runs::default();
-            page(transaction, &term::events(query), query.limit, |row| {
-                let Some((event, run)) = event(transaction, &mut runs, row)? else { return Ok(None) };
+            let search = term::events(query, |terms| runs_under(transaction, terms))?;
+            page(transaction, &search, query.limit, |row| {
+                let Some((event, run)) = self.numbered_event(transaction, row)? else { return Ok(None) };
                 let shown = query.matches(&event, run.as_deref()) && see(&event, run.as_deref());
                 Ok(shown.then_some((row, event)))
             })
@@ -38,14 +38,14 @@ impl Readers {
     }
 
     fn event(&self, row: i64) -> Result<Option<WithRun>, Error> {
-        self.read(|transaction| event(transaction, &mut Runs::default(), row))
+        self.read(|transaction| self.numbered_event(transaction, row))
     }
-}
 
-fn event(transaction: &Transaction<'_>, runs: &mut Runs, row: i64) -> Result<Option<WithRun>, Error> {
-    let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
-    let event = bodies.query_row([row], |row| Ok(parse::<Event>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
-    let Some(event) = event else { return Ok(None) };
-    let run = runs.of(transaction, &event)?;
-    Ok(Some((event, run)))
+    fn numbered_event(&self, transaction: &Transaction<'_>, row: i64) -> Result<Option<WithRun>, Error> {
+        let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
+        let event = bodies.query_row([row], |row| Ok(parse::<Event>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
+        let Some(event) = event else { return Ok(None) };
+        let run = self.run_of(transaction, &event)?;
+        Ok(Some((event, run)))
+    }
 }

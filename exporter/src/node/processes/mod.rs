@@ -66,6 +66,13 @@ pub struct ProcessTable {
     pub kernel_threads: bool,
 }
 
+impl ProcessTable {
+    /// Whether no process of this pid namespace is missing, nor the namespaces of one.
+    pub const fn is_complete(&self) -> bool {
+        self.unreadable == 0 && self.skipped == 0 && !self.hidden
+    }
+}
+
 /// Why there is no process table.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {

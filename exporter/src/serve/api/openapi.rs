@@ -66,17 +66,11 @@ impl Modify for Additions {
             let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Needed where --api.auth asks for one."));
             components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
         }
-        let next = |operation: &str| LinkBuilder::new().operation_id(operation).parameter("cursor", "$response.body#/next");
-        let link = |contract: &mut openapi::OpenApi, path: &str, name: &str, link: LinkBuilder| {
-            let operation = contract.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
-            if let Some(RefOr::T(response)) = operation.and_then(|operation| operation.responses.responses.get_mut("200")) {
-                response.links.insert(name.to_owned(), RefOr::T(link.build()));
-            }
-        };
-        link(contract, "/api/v1/runs", "next", next("listRuns"));
-        link(contract, "/api/v1/events", "next", next("listEvents"));
-        let run = LinkBuilder::new().operation_id("getRun").parameter("id", "$response.body#/runs/0/id");
-        link(contract, "/api/v1/runs", "run", run);
+        let operation = contract.paths.paths.get_mut("/api/v1/runs").and_then(|item| item.get.as_mut());
+        if let Some(RefOr::T(response)) = operation.and_then(|operation| operation.responses.responses.get_mut("200")) {
+            let run = LinkBuilder::new().operation_id("getRun").parameter("id", "$response.body#/runs/0/id");
+            response.links.insert("run".to_owned(), RefOr::T(run.build()));
+        }
     }
 }
 
@@ -95,7 +89,10 @@ impl IntoResponses for Problems {
             ("500", "The answer could not be made."),
             ("503", "No room, or something that must be asked cannot be; `Retry-After` says when to come again."),
         ];
-        answers.into_iter().map(answer).collect()
+        // These come from below the API, without a body.
+        let short = [("414", "The address is too long."), ("431", "The headers, or address and headers together, are too long.")];
+        let short = short.map(|(status, description)| (status.to_owned(), RefOr::T(openapi::Response::new(description))));
+        answers.into_iter().map(answer).chain(short).collect()
     }
 }
 
@@ -113,7 +110,13 @@ impl IntoParams for Paging {
             ("from", time("What ended before is left out. An hour before `to` if absent; not after `to`.")),
             ("to", time("What begins later is left out. Now if absent.")),
             ("limit", ("Most rows of a page.".to_owned(), limit.into())),
-            ("cursor", ("Where a page begins: `next` of the page before, which had the same other parameters.".to_owned(), cursor.into())),
+            (
+                "cursor",
+                (
+                    "Where a page begins: `next` of the page before, which had the same other parameters. Empty: the first.".to_owned(),
+                    cursor.into(),
+                ),
+            ),
         ];
         all.into_iter().map(|(name, (about, schema))| parameter(name, &about).schema(Some(schema)).build()).collect()
     }

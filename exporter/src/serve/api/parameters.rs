@@ -51,7 +51,7 @@ impl Asked {
             }
         }
         let question = cursor::question(route, journal, &pairs);
-        let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, &question)).transpose()?;
+        let cursor = page.cursor.as_deref().filter(|text| !text.is_empty()).map(|text| Cursor::parse(text, &question)).transpose()?;
         let to = cursor.map(|cursor| cursor.to).or(page.to).unwrap_or_else(|| kept(now));
         let from = cursor.map(|cursor| cursor.from).or(page.from);
         let from = from.unwrap_or_else(|| kept(to.saturating_sub(WINDOW).unwrap_or(Timestamp::UNIX_EPOCH)));
@@ -191,6 +191,7 @@ mod tests {
             ("from=-5", "from", "RFC 3339"),
             ("from=2&to=1", "from", "is after"),
             ("cursor=abc", "cursor", "begin without it"),
+            ("cursor=&cursor=", "cursor", "only once"),
             ("phase=runing", "phase", "selecting"),
             ("name=%FF", "name", "UTF-8"),
         ] {
@@ -208,6 +209,7 @@ mod tests {
         let row = Position { at: now(), row: 7 };
         let cursor = first.next(Some(row)).unwrap();
         assert_eq!(first.next(None), None);
+        assert_eq!(asked("cursor=").unwrap().after, None, "no cursor is the beginning");
         let later = now() + SignedDuration::from_hours(5);
         let next = |query: String| Asked::parse(Some(&query), "runs", "j", later);
         let second = next(format!("cursor={cursor}&name=web&limit=50")).unwrap();

@@ -2,7 +2,15 @@
 //!
 //! Names: `controllers/podnetworkchaos/netutils/len.go`, `pkg/chaosdaemon/{iptables,ipset,tc}_server.go` (2.5 to 2.8).
 
+pub mod cron;
+pub mod decode;
+mod fields;
 pub mod kinds;
+mod notice;
+mod spec;
+
+pub use fields::Undecodable;
+pub use spec::is_chaos as is_experiment;
 
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;

@@ -17,6 +17,7 @@ use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::Sender;
@@ -24,6 +25,8 @@ use tokio::time::{Instant, interval_at, timeout};
 
 /// Changes that are looked at together.
 const BATCH: usize = 256;
+/// How often a feed looks whether it is where the journal is.
+const LOOK: Duration = Duration::from_millis(250);
 /// Bytes after which a chunk is sent; one event may make it longer.
 pub(super) const CHUNK: usize = 16 << 10;
 
@@ -67,12 +70,13 @@ impl Feed {
             return end;
         }
         let every = |period| interval_at(Instant::now() + period, period);
-        let (mut heartbeat, mut renewal) = (every(self.api.limits.heartbeat), every(self.api.limits.renewal));
+        let (mut heartbeat, mut renewal, mut look) = (every(self.api.limits.heartbeat), every(self.api.limits.renewal), every(LOOK));
         loop {
             let flow = tokio::select! {
                 change = self.changes.recv() => self.changed(change).await,
                 _ = heartbeat.tick() => self.mark().await,
                 _ = renewal.tick() => self.renew().await,
+                _ = look.tick() => self.look().await,
             };
             if let ControlFlow::Break(end) = flow {
                 return end;
@@ -112,7 +116,16 @@ impl Feed {
         }
         let known = self.seq;
         changes.retain(|change| change.seq > known);
+        // A transaction that had begun before this feed was there is stored and not told: then there is a gap, and the journal has it.
+        if changes.iter().zip(known + 1..).any(|(change, next)| change.seq != next) {
+            return self.catch_up().await;
+        }
         self.tell(changes.iter().map(|change| Change::clone(change)).collect()).await
+    }
+
+    /// Whether something was stored that nobody told here, and nothing came after it.
+    async fn look(&mut self) -> Flow {
+        if self.changes.is_empty() && self.api.journal.position().1 > self.seq { self.catch_up().await } else { ControlFlow::Continue(()) }
     }
 
     /// Reads the journal from where this stream is to its end.

@@ -22,6 +22,7 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 /// Chunks that wait for a client; each is at most a few times [`feed::CHUNK`] long.
 const QUEUE: usize = 4;
@@ -52,6 +53,18 @@ pub struct Counts {
     ends: [AtomicU64; End::ALL.len()],
     refused: AtomicU64,
     caught_up: AtomicU64,
+}
+
+/// One event of the stream, by its fields.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "for the contract: it is written field by field")]
+pub(super) struct Frame {
+    /// What it is: `run`, `event`, `reset` or `end`.
+    event: String,
+    /// The position behind it.
+    id: Option<String>,
+    /// JSON: a run, an event, or why.
+    data: String,
 }
 
 impl End {
@@ -110,7 +123,7 @@ impl Counts {
     get, path = "/api/v1/stream", operation_id = "streamChanges", tag = "stream",
     params(openapi::LastEventId, openapi::Filters),
     responses(
-        (status = 200, description = "The stream.", content_type = "text/event-stream", body = String, headers(("Cache-Control" = String))),
+        (status = 200, description = "The stream.", content_type = "text/event-stream", body = Frame, headers(("Cache-Control" = String))),
         openapi::Problems
     )
 )]

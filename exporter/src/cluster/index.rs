@@ -1,0 +1,278 @@
+//! The index: what is known now, and the one place where observations become changes of runs and events.
+//!
+//! Pure: whoever reads (watches, a recording) calls [`Index::observe`], and hands the [`Changes`] to whoever keeps them. Schedules, workflows
+//! and the like are kept as they are now; experiments as histories, from which runs are derived.
+
+mod plans;
+mod view;
+
+use crate::tools::chaos_mesh;
+use chaoscope_model::Reference;
+use chaoscope_model::event::Event;
+use chaoscope_model::history::{self, History};
+use chaoscope_model::observation::{Departure, Gone, Notice, Object, Observation, PodSeen};
+use chaoscope_model::run::Run;
+use jiff::{SignedDuration, Timestamp};
+use plans::Plans;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// An experiment that is gone is remembered so long, for Events that come late (an API server keeps them an hour).
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
+/// An experiment of which only Events are known is gone if its kind's list does not show it after so long.
+const UNSEEN: SignedDuration = SignedDuration::from_mins(1);
+/// How long a list waits for the Events that tell how what it lacks has ended, when Events come …
+const SHORT: SignedDuration = SignedDuration::from_secs(3);
+/// … and when it is not known that they do.
+const LONG: SignedDuration = SignedDuration::from_secs(30);
+/// Pods remembered.
+const MOST_PODS: usize = 100_000;
+/// What the keys of its states begin with.
+const STATE: &str = "experiment/";
+
+/// What an observation changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// Runs as they are now.
+    pub runs: Vec<Run>,
+    /// Events it told of.
+    pub events: Vec<Event>,
+    /// What the index needs to go on after a restart, by key; `None`: not needed any more.
+    pub states: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// Everything known.
+#[derive(Default)]
+pub struct Index {
+    cluster: String,
+    experiments: HashMap<String, Entry>,
+    /// Uids of the experiments that have or had a pod of this name as a target.
+    interested: HashMap<(String, String), BTreeSet<String>>,
+    pods: HashMap<(String, String), BTreeMap<String, PodSeen>>,
+    plans: Plans,
+    /// Kinds and namespaces of which a complete list was seen.
+    listed: HashSet<(String, String)>,
+    /// Complete lists that wait for Events.
+    waiting: Vec<Listed>,
+    /// Whether Events come: they were listed once.
+    events: bool,
+}
+
+/// A complete list of one kind in one namespace (empty: in all).
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Kind.
+    pub kind: String,
+    /// Namespace; empty: all.
+    pub namespace: String,
+    /// Everything that is there.
+    pub uids: HashSet<String>,
+    /// When.
+    pub seen: Timestamp,
+}
+
+struct Entry {
+    history: History,
+    /// As derived last.
+    runs: Vec<Arc<Run>>,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub const fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.events.is_empty() && self.states.is_empty()
+    }
+
+    /// Adds what another observation changed; of one run the later state stays.
+    pub fn merge(&mut self, later: Self) {
+        self.runs.retain(|run| later.runs.iter().all(|newer| newer.id != run.id));
+        self.runs.extend(later.runs);
+        self.events.extend(later.events);
+        self.states.retain(|(key, _)| later.states.iter().all(|(newer, _)| newer != key));
+        self.states.extend(later.states);
+    }
+}
+
+impl Index {
+    /// An empty index of the cluster of that name.
+    pub fn new(cluster: &str) -> Self {
+        Self { cluster: cluster.to_owned(), ..Self::default() }
+    }
+
+    /// Takes up what a journal kept; a state that cannot be read is left out, and rebuilt from the next list. Gives how many were.
+    pub fn restore<'a>(&mut self, states: impl IntoIterator<Item = (&'a String, &'a Vec<u8>)>) -> usize {
+        let mut unreadable = 0;
+        for (key, bytes) in states {
+            let Some(uid) = key.strip_prefix(STATE) else { continue };
+            match serde_json::from_slice::<History>(bytes) {
+                Ok(history) => {
+                    let runs = history.runs().into_iter().map(Arc::new).collect();
+                    self.experiments.insert(uid.to_owned(), Entry { history, runs });
+                    self.interest(uid);
+                }
+                Err(_) => unreadable += 1,
+            }
+        }
+        unreadable
+    }
+
+    /// Takes in one fact.
+    pub fn observe(&mut self, observation: Observation) -> Changes {
+        match observation {
+            Observation::Experiment(object) => self.experiment(*object),
+            Observation::Notice(notice) => self.notice(&notice),
+            Observation::Gone(gone) => self.depart(&gone),
+            Observation::Pod(pod) => self.pod(*pod),
+            plan => {
+                self.plans.keep(plan);
+                Changes::default()
+            }
+        }
+    }
+
+    /// Takes in a complete list: what is not in it is gone. Experiments wait a moment for Events, which may tell how they ended.
+    pub fn listed(&mut self, listed: Listed) {
+        self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
+        self.plans.retain(&listed);
+        self.waiting.push(listed);
+    }
+
+    /// Events were listed: from now on they tell how things end.
+    pub fn events_listed(&mut self) {
+        self.events = true;
+    }
+
+    /// What follows from the time alone. To be called every few seconds.
+    pub fn tick(&mut self, now: Timestamp) -> Changes {
+        let mut changes = self.settle(now);
+        let lost: Vec<Gone> = self.experiments.values().filter_map(|entry| self.unseen(&entry.history, now)).collect();
+        for gone in lost {
+            changes.merge(self.depart(&gone));
+        }
+        let old = |entry: &Entry| entry.history.gone().is_some_and(|(_, at)| now.duration_since(at) > REMEMBERED);
+        let forgotten: Vec<String> = self.experiments.iter().filter(|(_, entry)| old(entry)).map(|(uid, _)| uid.clone()).collect();
+        for uid in forgotten {
+            self.forget(&uid);
+            changes.states.push((format!("{STATE}{uid}"), None));
+        }
+        changes
+    }
+
+    /// Runs that have not ended.
+    pub fn open_runs(&self) -> impl Iterator<Item = &Run> {
+        self.experiments.values().flat_map(|entry| &entry.runs).map(|run| &**run).filter(|run| run.is_open())
+    }
+
+    fn experiment(&mut self, object: Object) -> Changes {
+        let (uid, seen) = (object.about.uid.clone(), object.seen);
+        let about = object.about.clone();
+        let tool = object.tool;
+        let events = self.entry(&uid, || (tool, about, seen)).history.object(object);
+        self.interest(&uid);
+        self.refresh(&uid, events)
+    }
+
+    fn notice(&mut self, notice: &Notice) -> Changes {
+        if !chaos_mesh::is_experiment(&notice.about.kind) {
+            return Changes { events: vec![history::notice_row(notice, &self.cluster)], ..Changes::default() };
+        }
+        let uid = notice.about.uid.clone();
+        let event = self.entry(&uid, || (notice.tool, notice.about.clone(), notice.seen)).history.notice(notice);
+        if !notice.target.pod.is_empty() {
+            self.interest(&uid);
+        }
+        self.refresh(&uid, vec![event])
+    }
+
+    fn depart(&mut self, gone: &Gone) -> Changes {
+        self.plans.remove(&gone.about.uid);
+        let Some(entry) = self.experiments.get_mut(&gone.about.uid) else { return Changes::default() };
+        entry.history.depart(gone);
+        self.refresh(&gone.about.uid, Vec::new())
+    }
+
+    fn pod(&mut self, pod: PodSeen) -> Changes {
+        let name = (pod.namespace.clone(), pod.name.clone());
+        let mut changes = Changes::default();
+        for uid in self.interested.get(&name).cloned().into_iter().flatten() {
+            if let Some(entry) = self.experiments.get_mut(&uid) {
+                entry.history.pod(&pod);
+                changes.merge(self.refresh(&uid, Vec::new()));
+            }
+        }
+        if self.pods.len() < MOST_PODS || self.pods.contains_key(&name) {
+            self.pods.entry(name).or_default().insert(pod.uid.clone(), pod);
+        }
+        changes
+    }
+
+    fn entry(&mut self, uid: &str, first: impl FnOnce() -> (chaoscope_model::Tool, Reference, Timestamp)) -> &mut Entry {
+        self.experiments.entry(uid.to_owned()).or_insert_with(|| {
+            let (tool, about, seen) = first();
+            Entry { history: History::new(&self.cluster, tool, about, seen), runs: Vec::new() }
+        })
+    }
+
+    /// Tells a history about the pods its targets name, once for each name.
+    fn interest(&mut self, uid: &str) {
+        let Some(entry) = self.experiments.get_mut(uid) else { return };
+        let names: Vec<_> = entry.history.target_pods().map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+        for name in names {
+            if self.interested.entry(name.clone()).or_default().insert(uid.to_owned()) {
+                self.pods.get(&name).into_iter().flat_map(BTreeMap::values).for_each(|pod| entry.history.pod(pod));
+            }
+        }
+    }
+
+    /// Derives the runs of an experiment anew; gives what is different.
+    fn refresh(&mut self, uid: &str, mut events: Vec<Event>) -> Changes {
+        let Some(entry) = self.experiments.get_mut(uid) else { return Changes { events, ..Changes::default() } };
+        let derived = entry.history.runs();
+        let changed = |run: &&Run| entry.runs.iter().all(|known| **known != **run);
+        let runs: Vec<Run> = derived.iter().filter(changed).cloned().collect();
+        entry.runs = derived.into_iter().map(Arc::new).collect();
+        events.iter_mut().filter(|event| event.run.is_none()).for_each(|event| event.run = entry.runs.first().map(|run| run.id.clone()));
+        let state = serde_json::to_vec(&entry.history).ok();
+        Changes { runs, events, states: vec![(format!("{STATE}{uid}"), state)] }
+    }
+
+    /// Applies the lists that waited long enough.
+    fn settle(&mut self, now: Timestamp) -> Changes {
+        let mut changes = Changes::default();
+        let patience = if self.events { SHORT } else { LONG };
+        let due = |listed: &Listed| now.duration_since(listed.seen) >= patience;
+        let (due, waiting): (Vec<Listed>, _) = std::mem::take(&mut self.waiting).into_iter().partition(due);
+        self.waiting = waiting;
+        for listed in due {
+            let lacks = |about: &Reference| {
+                about.kind == listed.kind
+                    && (listed.namespace.is_empty() || about.namespace == listed.namespace)
+                    && !listed.uids.contains(&about.uid)
+            };
+            let open = self.experiments.values().map(|entry| &entry.history).filter(|history| history.gone().is_none());
+            let gone = open.map(History::about).filter(|about| lacks(about)).cloned().collect::<Vec<_>>();
+            for about in gone {
+                changes.merge(self.depart(&Gone { about, seen: listed.seen, how: Departure::Absent }));
+            }
+        }
+        changes
+    }
+
+    /// An experiment known from Events only, which its kind's list should have shown by now.
+    fn unseen(&self, history: &History, now: Timestamp) -> Option<Gone> {
+        let about = history.about();
+        let listed = |scope: &str| self.listed.contains(&(about.kind.clone(), scope.to_owned()));
+        let due = history.latest().is_none() && history.gone().is_none() && now.duration_since(history.first_seen()) > UNSEEN;
+        (due && (listed("") || listed(&about.namespace))).then(|| Gone { about: about.clone(), seen: now, how: Departure::Absent })
+    }
+
+    fn forget(&mut self, uid: &str) {
+        self.experiments.remove(uid);
+        self.interested.retain(|_, uids| {
+            uids.remove(uid);
+            !uids.is_empty()
+        });
+        let interested = &self.interested;
+        self.pods.retain(|name, _| interested.contains_key(name));
+    }
+}

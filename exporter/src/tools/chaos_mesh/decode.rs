@@ -1,0 +1,247 @@
+//! Objects of Chaos Mesh → observations: what each field means to us, from 2.5 to today's main (`api/v1alpha1`).
+//!
+//! A field of the wrong type is an error, and the object's last good version stays. To take in one more field: here, and in the model.
+
+use super::fields::{Undecodable, at, conditions, count, integer, list, names, tag, text, text_or_empty, time};
+use super::notice;
+use super::spec;
+use chaoscope_model::observation::{Desired, Object, Observation, Operation, Record, RecordPhase, Step};
+use chaoscope_model::plan::{Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
+use chaoscope_model::{Parent, Reference, Tool};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the operator may add to decoding.
+#[derive(Clone, Debug, Default)]
+pub struct Decoding {
+    /// Annotations that tell who started an experiment, first one wins; nothing else of the annotations is ever shown.
+    pub started_by: Vec<String>,
+}
+
+/// Labels kept of an experiment, and their longest value (Kubernetes' own limit is 63).
+const MOST_LABELS: usize = 32;
+/// Targets kept of an experiment.
+const MOST_RECORDS: usize = 10_000;
+
+/// What an object tells; `None` for a kind that tells nothing.
+pub fn decode(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) -> Result<Option<Observation>, Undecodable> {
+    Ok(Some(match kind {
+        "Event" => return Ok(notice::decode(object, seen)?.map(|notice| Observation::Notice(Box::new(notice)))),
+        "Schedule" => Observation::Schedule(Box::new(schedule(object)?)),
+        "Workflow" => Observation::Workflow(Box::new(workflow(object)?)),
+        "WorkflowNode" => Observation::WorkflowNode(Box::new(node(object)?)),
+        "StatusCheck" => Observation::StatusCheck(Box::new(status_check(object)?)),
+        "PodNetworkChaos" | "PodIOChaos" | "PodHttpChaos" => Observation::PodFaults(Box::new(pod_faults(kind, object)?)),
+        "PhysicalMachine" | "RemoteCluster" => {
+            Observation::Place(Box::new(Place { about: reference(kind, object)?, version: version(object)? }))
+        }
+        kind if spec::is_chaos(kind) => Observation::Experiment(Box::new(experiment(kind, object, seen, decoding)?)),
+        _ => return Ok(None),
+    }))
+}
+
+/// Which object it is. Its kind is the watch's: items of a list may lack their own.
+pub fn reference(kind: &str, object: &Value) -> Result<Reference, Undecodable> {
+    Ok(Reference {
+        kind: kind.to_owned(),
+        namespace: text_or_empty(object, "metadata.namespace")?,
+        name: text(object, "metadata.name")?.ok_or(Undecodable::Missing("metadata.name"))?,
+        uid: text(object, "metadata.uid")?.ok_or(Undecodable::Missing("metadata.uid"))?,
+    })
+}
+
+/// `metadata.resourceVersion`: a rising number in every API server so far, and since 1.35 by contract.
+fn version(object: &Value) -> Result<u64, Undecodable> {
+    Ok(text(object, "metadata.resourceVersion")?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+fn experiment(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) -> Result<Object, Undecodable> {
+    let about = reference(kind, object)?;
+    let held = conditions(object)?;
+    let holds = |condition: &str| held.iter().any(|held| held == condition);
+    let action = spec::action(kind, object)?;
+    let annotated = |key: &str, value: &str| tag(object, "annotations", key) == Some(value);
+    let desired = match text(object, "status.experiment.desiredPhase")?.as_deref() {
+        Some("Run") => Some(Desired::Run),
+        Some("Stop") => Some(Desired::Stop),
+        _ => None,
+    };
+    let records = list(object, "status.experiment.containerRecords")?;
+    if records.len() > MOST_RECORDS {
+        return Err(Undecodable::Type { field: "status.experiment.containerRecords".to_owned(), expected: "a list of at most 10 000" });
+    }
+    Ok(Object {
+        parent: parent(object, &about.namespace),
+        about,
+        tool: Tool::ChaosMesh,
+        version: version(object)?,
+        seen,
+        created_at: time(object, "metadata.creationTimestamp")?,
+        deletion_at: time(object, "metadata.deletionTimestamp")?,
+        paused: annotated("experiment.chaos-mesh.org/pause", "true"),
+        forced: annotated("chaos-mesh.chaos-mesh.org/cleanFinalizer", "forced"),
+        desired,
+        one_shot: spec::is_one_shot(kind, &action),
+        action,
+        duration: text(object, "spec.duration")?.and_then(|text| duration(&text)),
+        selected: holds("Selected"),
+        all_injected: holds("AllInjected"),
+        records: records.iter().map(|item| record(kind, item)).collect::<Result<_, _>>()?,
+        started_by: started_by(object, decoding),
+        parameters: spec::parameters(object),
+        labels: labels(object),
+    })
+}
+
+fn record(kind: &str, item: &Value) -> Result<Record, Undecodable> {
+    let id = text_or_empty(item, "id")?;
+    let phase = match text_or_empty(item, "phase")?.as_str() {
+        "Not Injected" => RecordPhase::NotInjected,
+        "Not Injected/Wait" => RecordPhase::Applying,
+        "Injected" => RecordPhase::Injected,
+        "Injected/Wait" => RecordPhase::Recovering,
+        _ => RecordPhase::Unknown,
+    };
+    let mut steps = Vec::new();
+    for event in list(item, "events")? {
+        let operation = match text_or_empty(event, "operation")?.as_str() {
+            "Apply" => Operation::Apply,
+            "Recover" => Operation::Recover,
+            _ => continue,
+        };
+        let (Some(at), succeeded) = (time(event, "timestamp")?, text_or_empty(event, "type")? == "Succeeded") else { continue };
+        steps.push(Step { at, operation, succeeded, message: text_or_empty(event, "message")? });
+    }
+    let injected = count(item, "injectedCount")?;
+    Ok(Record {
+        selector: text(item, "selectorKey")?.unwrap_or_else(|| ".".to_owned()),
+        target: spec::target(kind, &id),
+        id,
+        phase,
+        // A record may be called injected by a release that does not count.
+        injected: if matches!(phase, RecordPhase::Injected | RecordPhase::Recovering) { injected.max(1) } else { injected },
+        recovered: count(item, "recoveredCount")?,
+        steps,
+    })
+}
+
+/// The schedule or the workflow that made an object: its owner, or what the label says.
+fn parent(object: &Value, namespace: &str) -> Option<Parent> {
+    let made_by = |kind: &str, name: &str, uid: &str| Parent {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+    };
+    let owners = object.get("metadata").and_then(|metadata| metadata.get("ownerReferences")).and_then(Value::as_array);
+    let field = |owner: &Value, key: &str| owner.get(key).and_then(Value::as_str).map(str::to_owned);
+    let owned = owners.into_iter().flatten().find_map(|owner| {
+        let kind = field(owner, "kind").filter(|kind| matches!(kind.as_str(), "Schedule" | "Workflow"))?;
+        Some(made_by(&kind, &field(owner, "name")?, &field(owner, "uid")?))
+    });
+    let labelled = || tag(object, "labels", "chaos-mesh.org/workflow").map(|name| made_by("Workflow", name, ""));
+    owned.or_else(labelled).or_else(|| tag(object, "labels", "managed-by").map(|name| made_by("Schedule", name, "")))
+}
+
+/// Who made it: an annotation the operator trusts, else the field manager that wrote it first.
+fn started_by(object: &Value, decoding: &Decoding) -> Option<String> {
+    let annotated = decoding.started_by.iter().find_map(|key| tag(object, "annotations", key));
+    let managers = object.get("metadata").and_then(|metadata| metadata.get("managedFields")).and_then(Value::as_array);
+    let manager = |entry: &'_ Value| {
+        let own = entry.get("fieldsV1").and_then(|fields| fields.get("f:spec")).is_some();
+        let name = entry.get("manager").and_then(Value::as_str)?.to_owned();
+        Some((!own, entry.get("time").and_then(Value::as_str).unwrap_or("").to_owned(), name))
+    };
+    let first = || managers.into_iter().flatten().filter_map(manager).min().map(|(.., name)| name);
+    annotated.map(str::to_owned).or_else(first).map(|text| chaoscope_model::shortened(&text, 128))
+}
+
+fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")).and_then(Value::as_object);
+    let texts =
+        labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), chaoscope_model::shortened(value.as_str()?, 63))));
+    texts.take(MOST_LABELS).collect()
+}
+
+/// A duration as Go writes it: `1h30m`, `10s`, `1.5h`.
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    text.parse().ok().filter(|duration: &SignedDuration| *duration < SignedDuration::from_hours(24 * 366 * 100))
+}
+
+fn schedule(object: &Value) -> Result<Schedule, Undecodable> {
+    Ok(Schedule {
+        about: reference("Schedule", object)?,
+        version: version(object)?,
+        cron: text_or_empty(object, "spec.schedule")?,
+        makes: text_or_empty(object, "spec.type")?,
+        concurrency: text_or_empty(object, "spec.concurrencyPolicy")?,
+        starting_deadline: integer(object, "spec.startingDeadlineSeconds")?,
+        paused: tag(object, "annotations", "experiment.chaos-mesh.org/pause") == Some("true"),
+        created_at: time(object, "metadata.creationTimestamp")?,
+        last_at: time(object, "status.time")?,
+        active: names(object, "status.active")?,
+        deleting: at(object, "metadata.deletionTimestamp")?.is_some(),
+    })
+}
+
+fn workflow(object: &Value) -> Result<Workflow, Undecodable> {
+    let held = conditions(object)?;
+    Ok(Workflow {
+        about: reference("Workflow", object)?,
+        version: version(object)?,
+        entry: text_or_empty(object, "spec.entry")?,
+        created_at: time(object, "metadata.creationTimestamp")?,
+        started_at: time(object, "status.startTime")?,
+        ended_at: time(object, "status.endTime")?,
+        scheduled: held.iter().any(|held| held == "Scheduled"),
+        accomplished: held.iter().any(|held| held == "Accomplished"),
+        aborted: tag(object, "annotations", "workflow.chaos-mesh.org/abort") == Some("true"),
+        deletion_at: time(object, "metadata.deletionTimestamp")?,
+    })
+}
+
+fn node(object: &Value) -> Result<WorkflowNode, Undecodable> {
+    let about = reference("WorkflowNode", object)?;
+    let child = |kind: String, name: String| Reference { kind, namespace: about.namespace.clone(), name, uid: String::new() };
+    let made = (text(object, "status.chaosResource.kind")?, text(object, "status.chaosResource.name")?);
+    Ok(WorkflowNode {
+        child: made.0.zip(made.1).map(|(kind, name)| child(kind, name)),
+        about,
+        version: version(object)?,
+        workflow: text_or_empty(object, "spec.workflowName")?,
+        template: text_or_empty(object, "spec.templateName")?,
+        makes: text_or_empty(object, "spec.type")?,
+        active_children: names(object, "status.activeChildren")?,
+        finished_children: names(object, "status.finishedChildren")?,
+        started_at: time(object, "spec.startTime")?,
+        deadline_at: time(object, "spec.deadline")?,
+        conditions: conditions(object)?,
+    })
+}
+
+fn status_check(object: &Value) -> Result<StatusCheck, Undecodable> {
+    Ok(StatusCheck {
+        about: reference("StatusCheck", object)?,
+        version: version(object)?,
+        count: integer(object, "status.count")?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+        conditions: conditions(object)?,
+    })
+}
+
+fn pod_faults(kind: &str, object: &Value) -> Result<PodFaults, Undecodable> {
+    let mut sources = BTreeSet::new();
+    for part in ["spec.ipsets", "spec.iptables", "spec.tcs", "spec.actions", "spec.rules"] {
+        for item in list(object, part)? {
+            sources.extend(text(item, "source")?);
+        }
+    }
+    Ok(PodFaults {
+        about: reference(kind, object)?,
+        version: version(object)?,
+        generation: integer(object, "metadata.generation")?.unwrap_or(0),
+        observed: integer(object, "status.observedGeneration")?.unwrap_or(0),
+        failure: text_or_empty(object, "status.failedMessage")?,
+        sources: sources.into_iter().collect(),
+    })
+}

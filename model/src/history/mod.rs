@@ -1,0 +1,199 @@
+//! The fold: observations of one experiment in, runs out.
+//!
+//! A [`History`] keeps facts that only grow (sets, maxima, the earliest time something was seen), and derives runs from them. So it does not
+//! matter in which order facts come, how often, or whether a restart lies between: the same facts give the same runs (a property test
+//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `cycles` (facts → applications), `derive` (applications → runs), `rows` (facts →
+//! events). To use one more fact: keep it here, and say in `derive` what it means.
+
+mod cycles;
+mod derive;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod track;
+
+pub use rows::notice_row;
+
+use crate::event::Event;
+use crate::experiment::{Reference, Tool};
+use crate::observation::{Departure, Desired, Gone, Mark, News, Notice, Object, Operation, PodSeen};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use track::{Announced, Track};
+
+/// Marks kept of one experiment; more means somebody pauses it in a loop.
+const MOST_MARKS: usize = 512;
+/// Announced failures kept of one experiment.
+const MOST_FAILURES: usize = 256;
+/// How far apart two statements of one fact may be: records have whole seconds, and are written a moment before or after the announcement.
+const SAME: SignedDuration = SignedDuration::from_secs(1);
+
+/// Everything known about one experiment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct History {
+    about: Reference,
+    tool: Tool,
+    cluster: String,
+    /// The newest version, without the steps of its records: they are in the tracks.
+    latest: Option<Arc<Object>>,
+    /// By selector and record id.
+    tracks: Vec<Track>,
+    /// What was announced, by record id.
+    announced: BTreeMap<String, Announced>,
+    marks: BTreeSet<(Timestamp, Mark)>,
+    failures: BTreeSet<(Timestamp, Operation, String)>,
+    /// By the number of applications done before: when it was first seen to want the next one.
+    start_seen: BTreeMap<u32, Timestamp>,
+    /// By application: when its end was first seen to be wanted.
+    stop_seen: BTreeMap<u32, Timestamp>,
+    born_paused: bool,
+    first_seen: Timestamp,
+    last_seen: Option<Timestamp>,
+    gone: Option<(Departure, Timestamp)>,
+    /// By `namespace/name`, then by uid.
+    pods: BTreeMap<String, BTreeMap<String, Incarnation>>,
+}
+
+/// One of the pods that had a target's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Incarnation {
+    node: String,
+    workload: String,
+    workload_kind: String,
+    created_at: Option<Timestamp>,
+    gone_at: Option<Timestamp>,
+}
+
+impl History {
+    /// Nothing known yet but which experiment.
+    pub fn new(cluster: &str, tool: Tool, about: Reference, seen: Timestamp) -> Self {
+        Self {
+            about,
+            tool,
+            cluster: cluster.to_owned(),
+            latest: None,
+            tracks: Vec::new(),
+            announced: BTreeMap::new(),
+            marks: BTreeSet::new(),
+            failures: BTreeSet::new(),
+            start_seen: BTreeMap::new(),
+            stop_seen: BTreeMap::new(),
+            born_paused: false,
+            first_seen: seen,
+            last_seen: None,
+            gone: None,
+            pods: BTreeMap::new(),
+        }
+    }
+
+    /// Which experiment.
+    pub const fn about(&self) -> &Reference {
+        &self.about
+    }
+
+    /// Its newest version, without the steps of its records.
+    pub const fn latest(&self) -> Option<&Arc<Object>> {
+        self.latest.as_ref()
+    }
+
+    /// When anything of it was first seen.
+    pub const fn first_seen(&self) -> Timestamp {
+        self.first_seen
+    }
+
+    /// How and when it was seen to be gone.
+    pub const fn gone(&self) -> Option<(Departure, Timestamp)> {
+        self.gone
+    }
+
+    /// Pods that are or were targets, as (namespace, name).
+    pub fn target_pods(&self) -> impl Iterator<Item = (&str, &str)> {
+        let recorded = self.tracks.iter().map(|track| &track.target);
+        let announced = self.announced.values().map(|announced| &announced.target);
+        recorded.chain(announced).filter(|target| !target.pod.is_empty()).map(|target| (target.namespace.as_str(), target.pod.as_str()))
+    }
+
+    /// Takes in one version of the object; gives the events it tells of.
+    pub fn object(&mut self, mut object: Object) -> Vec<Event> {
+        let fresh = self.take_records(&object);
+        let done = object.records.iter().map(|record| record.injected).max().unwrap_or(0);
+        let stopping = object.desired == Some(Desired::Stop) || object.paused || object.deletion_at.is_some();
+        let waiting = object.records.iter().any(|record| record.injected == done && record.recovered == done);
+        if object.desired == Some(Desired::Run) && !stopping && (done == 0 || (waiting && !object.one_shot)) {
+            earliest(&mut self.start_seen, done, object.seen);
+        }
+        if stopping {
+            earliest(&mut self.stop_seen, done.max(1), object.seen);
+        }
+        self.born_paused |= object.paused && object.records.is_empty() && object.desired != Some(Desired::Run);
+        self.first_seen = self.first_seen.min(object.seen);
+        self.last_seen = self.last_seen.max(Some(object.seen));
+        if self.latest.as_ref().is_none_or(|latest| object.version > latest.version) {
+            object.records.iter_mut().for_each(|record| record.steps = Vec::new());
+            self.latest = Some(Arc::new(object));
+        }
+        self.object_rows(&fresh)
+    }
+
+    /// Takes in a Kubernetes Event about it; gives its row.
+    pub fn notice(&mut self, notice: &Notice) -> Event {
+        self.first_seen = self.first_seen.min(notice.seen);
+        match &notice.news {
+            News::Applied { id } => self.announce(id, notice).applied(notice.at.at),
+            News::Recovered { id } => self.announce(id, notice).recovered(notice.at.at),
+            News::Mark(mark) => {
+                self.marks.insert((notice.at.at, *mark));
+                trim(&mut self.marks, MOST_MARKS);
+            }
+            News::Failed { operation: Some(operation), message } => {
+                self.failures.insert((notice.at.at, *operation, message.clone()));
+                trim(&mut self.failures, MOST_FAILURES);
+            }
+            News::Failed { operation: None, .. } | News::Other => {}
+        }
+        self.notice_event(notice)
+    }
+
+    /// Takes in that it is gone. What a watch said outweighs what a list lacked; then the earlier time counts.
+    pub fn depart(&mut self, gone: &Gone) {
+        let better = |(how, at): (Departure, Timestamp)| gone.how > how || (gone.how == how && gone.seen < at);
+        if self.gone.is_none_or(better) {
+            self.gone = Some((gone.how, gone.seen));
+        }
+    }
+
+    /// Takes in a pod that has the name of a target.
+    pub fn pod(&mut self, pod: &PodSeen) {
+        let named = self.pods.entry(format!("{}/{}", pod.namespace, pod.name)).or_default();
+        let known = named.entry(pod.uid.clone()).or_default();
+        let text = |known: &mut String, told: &String| {
+            if *known < *told {
+                known.clone_from(told); // empty first: the order of arrival does not matter
+            }
+        };
+        text(&mut known.node, &pod.node);
+        text(&mut known.workload, &pod.workload);
+        text(&mut known.workload_kind, &pod.workload_kind);
+        known.created_at = known.created_at.max(pod.created_at);
+        if pod.gone {
+            known.gone_at = Some(known.gone_at.map_or(pod.seen, |at| at.min(pod.seen)));
+        }
+    }
+
+    fn announce(&mut self, id: &str, notice: &Notice) -> &mut Announced {
+        self.announced.entry(id.to_owned()).or_insert_with(|| Announced::of(notice.target.clone()))
+    }
+}
+
+fn earliest(map: &mut BTreeMap<u32, Timestamp>, key: u32, at: Timestamp) {
+    map.entry(key).and_modify(|known| *known = at.min(*known)).or_insert(at);
+}
+
+/// Keeps the greatest ones, so that the order of arrival does not matter.
+fn trim<T: Ord>(set: &mut BTreeSet<T>, most: usize) {
+    while set.len() > most {
+        set.pop_first();
+    }
+}
