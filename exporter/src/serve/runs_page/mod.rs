@@ -271,4 +271,15 @@ mod tests {
         assert!(place("shop/late") < place("shop/one"), "what is stuck comes first");
         assert!(html.contains("1 watch up"));
     }
+
+    #[tokio::test]
+    async fn only_what_the_caller_may_see_is_found_and_what_is_open_however_old() {
+        let runs: Vec<_> = (0..5).map(|index| run(&format!("run-{index}"), 90_000 + index)).collect();
+        let page = page(facts("cluster"), runs).await;
+        let ask = Ask::of(vec![], Timestamp::from_second(100_000).unwrap()).unwrap();
+        let see = |run: &Run| (run.name != "run-3").then(|| run.clone());
+        let (found, more) = find(&page.journal, &ask.runs(2), &see).unwrap();
+        let names: Vec<_> = found.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!((names, more), (vec!["run-4", "run-2", "run-1", "run-0"], true));
+    }
 }
