@@ -2,7 +2,7 @@
 //!
 //! One file per subject below `api/`; `api/world.rs` starts the server and has what it tells of.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod kit;
 

@@ -2,6 +2,9 @@
 //!
 //! Times are minute:second.millisecond of the hour the recording was made in; `~` marks whole seconds, `?` a time that was only seen.
 
+#![allow(unreachable_pub, reason = "a test program has no outside")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that cannot go on fails")]
+
 #[path = "recordings/moments.rs"]
 mod moments;
 #[path = "kit/recording.rs"]

@@ -94,7 +94,7 @@ async fn going_on_from_a_position_has_no_gap_and_no_duplicate_under_load() {
     let (visits, ()) = in_time(async {
         tokio::join!(reader, async {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            writer.await
+            writer.await;
         })
     })
     .await;

@@ -76,8 +76,8 @@ fn measure(experiments: usize) {
     let [p50, p99] = [50, 99].map(|share| ms(times[times.len() * share / 100]));
     println!(
         "| {experiments} × {TARGETS} targets | {series} | {:.1} MiB | {:.2} MiB | {:.1} ms | {:.1} ms | {:.1} ms | {p50:.1} ms | {p99:.1} ms | {:.1} MiB |",
-        page as f64 / 1048576.0,
-        sizes as f64 / 1048576.0,
+        page as f64 / 1_048_576.0,
+        sizes as f64 / 1_048_576.0,
         ms(gathered),
         ms(encoded),
         cpu * 1e3,

@@ -1,5 +1,13 @@
 //! Recordings of `tests/fixtures/recordings`, as observations in the order they were seen.
 
+#![allow(dead_code, unreachable_pub, reason = "each test program takes its share of the kit")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a recording of ours that cannot be read is a failed test"
+)]
+
 use chaoscope::cluster::index::{Changes, Index};
 use chaoscope::tools::chaos_mesh::decode::{Decoding, decode, reference};
 use chaoscope_model::observation::{Departure, Gone, Observation, PodSeen};

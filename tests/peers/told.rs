@@ -4,8 +4,8 @@ use crate::text::{Sample, samples};
 use chaoscope::exposition::{self, Format};
 use chaoscope::peers::find::Peer;
 use chaoscope::peers::{Config, PeerReading, Peers};
-use chaoscope::scrape::{Detail, Upstream, World, page};
-use chaoscope::source::{Error, Source};
+use chaoscope::scrape::{World, page};
+use chaoscope::source::Source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,14 +26,7 @@ pub(crate) fn fixed(peers: &[(&str, &str, String)]) -> Peers {
 
 /// A page with nothing but what peers told.
 pub(crate) fn encode(readings: Arc<Vec<PeerReading>>, format: Format) -> Vec<u8> {
-    let world = World {
-        detail: Detail { all_rules: false, upstream: Upstream::On },
-        sweep: Err(Error::Deadline),
-        host: None,
-        peers: Some(Ok(readings)),
-        own: None,
-        sources: BTreeMap::new(),
-    };
+    let world = World { peers: Some(Ok(readings)), ..World::default() };
     let mut out = Vec::new();
     exposition::encode(format, page(Arc::new(world)), &mut out).unwrap();
     out

@@ -225,6 +225,7 @@ mod tests {
         })
     }
 
+    #[allow(clippy::needless_pass_by_value)] // as `pods` takes it
     fn read(pods: Vec<Value>) -> Vec<Found> {
         super::pods(json!({ "items": pods }))
     }

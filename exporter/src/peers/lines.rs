@@ -132,6 +132,7 @@ fn word(bytes: &[u8], also: impl Fn(u8) -> bool) -> Option<(&str, &[u8])> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::type_complexity)] // labels and a value, named once here
     fn sample(text: &str) -> Result<(Vec<(&str, Cow<'_, str>)>, f64), Fault> {
         let Some(Line::Sample(_, rest)) = line(text.as_bytes())? else { panic!("{text}") };
         body(rest).map(|body| (body.labels, body.value))

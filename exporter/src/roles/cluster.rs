@@ -26,7 +26,7 @@ use std::time::Duration;
 /// How often what follows from the time alone is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the API server is asked which kinds it has, for the doctor.
-const DISCOVERY: Duration = Duration::from_secs(60);
+const DISCOVERY: Duration = Duration::from_mins(1);
 
 /// What is in a cluster that is watched.
 struct Watched {

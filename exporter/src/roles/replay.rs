@@ -3,7 +3,7 @@
 //! Its clock is the recording's: now is the newest time anything in it was seen.
 
 use super::runs::{Clocked, Runs};
-use super::{Door, Failure, later, usage};
+use super::{Door, Failure, usage};
 use crate::cluster::index::Listed;
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::cluster::pods::PODS;
@@ -74,7 +74,7 @@ pub async fn run(flags: Replay) -> Result<ExitCode, Failure> {
     let sources = Sources { cluster: Some(told as Arc<dyn Present>), detail: Detail::default(), ..Sources::default() };
     let done = runs.serve(door, sources, &flags.web, "replay").await;
     telling.abort();
-    done.map_err(|(error, code)| (error, code.max(1))).or_else(|failure| Err(later(failure.0)))
+    done
 }
 
 /// Every kind counts as watched: a recording that is silent about one says that there was nothing.

@@ -56,7 +56,9 @@ fn object(version: u64, desired: Desired, records: Vec<Record>) -> Object {
 
 fn history(objects: Vec<Object>) -> History {
     let mut history = History::new("", Tool::ChaosMesh, about(), at(2000));
-    objects.into_iter().for_each(|object| drop(history.object(object)));
+    for object in objects {
+        history.object(object);
+    }
     history
 }
 

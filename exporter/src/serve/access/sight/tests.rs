@@ -44,6 +44,7 @@ fn seen(run: &Run, rights: &[&str]) -> Option<Vec<String>> {
     Some(seen.targets.into_iter().map(|target| target.id).collect())
 }
 
+#[allow(clippy::unnecessary_wraps)] // as what is asked answers
 fn names(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
