@@ -9,7 +9,6 @@ mod kit;
 #[path = "families/golden.rs"]
 mod golden;
 #[path = "kit/recording.rs"]
-#[allow(dead_code, unreachable_pub, reason = "this program takes its share of the recordings")]
 mod recording;
 #[path = "families/schedules.rs"]
 mod schedules;

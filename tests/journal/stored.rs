@@ -185,8 +185,9 @@ fn durations_are_observed_once_and_only_where_the_bucket_is_certain() {
     let one = |run: Run| observed(&[run], Family::InjectionSeconds);
     let (ns, s, seen) = (Precision::Ns, Precision::S, Precision::Seen);
     assert_eq!(one(injected(0.02, ns, ns)), [(0.025, 1)]);
-    assert_eq!(one(injected(20.0, s, s)), [(30.0, 1)]);
-    assert_eq!(one(injected(20.0, ns, s)), [(30.0, 1)]);
+    assert_eq!(one(injected(47.0, s, s)), [(60.0, 1)]);
+    assert_eq!(one(injected(47.0, ns, s)), [(60.0, 1)]);
+    assert_eq!(one(injected(20.0, s, s)), [], "19 or 21 seconds: two native buckets");
     assert_eq!(one(injected(30.0, s, s)), [], "30 or 31 seconds: two buckets");
     assert_eq!(one(injected(1.0, s, s)), []);
     assert_eq!(one(injected(20.0, seen, ns)), []);

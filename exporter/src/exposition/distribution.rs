@@ -193,6 +193,11 @@ impl Native {
     }
 }
 
+/// Whether all values between these two are in one native bucket; both are normal and positive.
+pub fn share_a_bucket(least: f64, most: f64) -> bool {
+    bucket(least) == bucket(most)
+}
+
 /// The native bucket of a normal, positive value: the smallest n with value ≤ 2^(n/8).
 fn bucket(value: f64) -> i32 {
     const EXPONENT: u64 = 0x7ff << 52;

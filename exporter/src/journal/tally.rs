@@ -4,6 +4,7 @@
 //! To extend: a [`Family`] and the line that counts it, in [`Draft::run`] or [`Draft::event`].
 
 use crate::exposition::Distribution;
+use crate::exposition::distribution::share_a_bucket;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::{Outcome, Run, Target};
 use chaoscope_model::time::Precision;
@@ -108,7 +109,7 @@ impl Tally {
 impl Amount {
     fn empty(family: Family) -> Self {
         match family {
-            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::with_bounds(&BOUNDS)),
+            Family::InjectionSeconds | Family::RecoverySeconds => Self::Seconds(Distribution::exact(&BOUNDS)),
             _ => Self::Count(0),
         }
     }
@@ -120,7 +121,7 @@ impl Amount {
             Self::Seconds(seconds) => {
                 let stored: Distribution = serde_json::from_str(text).ok()?;
                 let bounds = |it: &Distribution| it.buckets().map(|(bound, _)| bound).collect::<Vec<_>>();
-                *seconds = (bounds(&stored) == bounds(seconds)).then_some(stored)?;
+                *seconds = (bounds(&stored) == bounds(seconds) && stored.native().is_some()).then_some(stored)?;
             }
         }
         Some(amount)
@@ -257,13 +258,13 @@ fn recovery(run: &Run, target: &Target) -> Option<f64> {
 }
 
 /// Seconds between two times; `precision` is that of the less exact one. Whole seconds are exact enough where a second more or less would
-/// be in the same bucket of [`BOUNDS`]: that one is then certain, and the sum is off by less than a second.
+/// be in the same bucket of [`BOUNDS`] and in the same native one: these are then certain, and the sum is off by less than a second.
 fn seconds(from: Timestamp, to: Timestamp, precision: Precision) -> Option<f64> {
     let value = to.duration_since(from).as_secs_f64();
     let bucket = |value: f64| BOUNDS.iter().position(|bound| value <= *bound);
     let certain = match precision {
         Precision::Ns => value >= 0.0,
-        Precision::S => value >= 1.0 && bucket(value - 1.0) == bucket(value + 1.0),
+        Precision::S => value > 1.0 && bucket(value - 1.0) == bucket(value + 1.0) && share_a_bucket(value - 1.0, value + 1.0),
         Precision::Seen => false,
     };
     certain.then_some(value)
