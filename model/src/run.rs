@@ -125,6 +125,7 @@ pub struct Target {
     /// `selected` by the experiment's selector, or `peer`: the other end of a network fault.
     pub role: String,
     /// Where the target is.
+    #[serde(default)]
     pub state: TargetState,
     /// When the fault was applied.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]

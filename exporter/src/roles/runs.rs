@@ -5,11 +5,12 @@ use crate::cluster::now::{Now, Present, WatchNow};
 use crate::config::{self, Web};
 use crate::journal::{Journal, Restored};
 use crate::scrape::Sources;
+use crate::serve;
 use crate::serve::access::{self, Access};
 use crate::serve::api::{self, Api};
 use crate::serve::doctor::{self, Facts};
 use crate::serve::runs_page::{self, RunsPage};
-use crate::serve::{self, scrapers::Scrapers};
+use crate::serve::scrapers::{self, Scrapers};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -95,10 +96,11 @@ impl Runs {
             telemetry_path: web.telemetry_path.clone(),
         };
         let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone());
-        let app = serve::runs_router(sources, web, scrapers)
+        let app = serve::runs_router(sources, web)
             .merge(api::routes(Arc::new(api)))
             .merge(doctor::routes(gather, self.access))
             .merge(runs_page::routes(page));
+        let app = scrapers::noting(app, &web.telemetry_path, scrapers);
         door.serve(app, move || closing.cancel()).await
     }
 

@@ -3,29 +3,20 @@
 use super::Server;
 use crate::exposition::{self, Format, Page, accepts_gzip};
 use crate::scrape::{gather, page};
-use axum::Extension;
-use axum::extract::{ConnectInfo, State};
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT, VARY};
+use axum::extract::State;
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub(super) async fn metrics(
-    State(server): State<Arc<Server>>,
-    caller: Option<Extension<ConnectInfo<SocketAddr>>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let Ok(_place) = server.places.try_acquire() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once: see --web.max-requests\n").into_response();
     };
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(Extension(ConnectInfo(peer))) = caller {
-        server.scrapers.note(peer, header(USER_AGENT), jiff::Timestamp::now());
-    }
     let (format, gzip) = (Format::negotiate(header(ACCEPT)), accepts_gzip(header(ACCEPT_ENCODING)));
     let world = gather(&server.sources, server.until(&headers)).await;
     let page = page(Arc::new(world));

@@ -31,7 +31,6 @@ use crate::scrape::Sources;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
-use scrapers::Scrapers;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -43,33 +42,30 @@ struct Server {
     offset: Duration,
     /// Places for scrapes and pages at once.
     places: Semaphore,
-    /// Who scrapes.
-    scrapers: Arc<Scrapers>,
 }
 
 /// All routes of the node role. GET and HEAD only; anything else is 404 or 405.
 pub fn router(sources: Sources, web: &Web) -> Router {
-    let server = Server::new(sources, web, Arc::default());
+    let server = Server::new(sources, web);
     server.metrics().route("/", get(page::page)).route("/readyz", get(|| async { "ok\n" })).with_state(Arc::new(server))
 }
 
 /// Metrics and liveness of the roles that keep runs; their page, API and readiness are routes of their own. Where this host is swept, its
 /// state is on `/host`.
-pub fn runs_router(sources: Sources, web: &Web, scrapers: Arc<Scrapers>) -> Router {
+pub fn runs_router(sources: Sources, web: &Web) -> Router {
     let swept = sources.sweeper.is_some();
-    let server = Server::new(sources, web, scrapers);
+    let server = Server::new(sources, web);
     let routes = if swept { server.metrics().route("/host", get(page::page)) } else { server.metrics() };
     routes.with_state(Arc::new(server))
 }
 
 impl Server {
-    fn new(sources: Sources, web: &Web, scrapers: Arc<Scrapers>) -> Self {
+    fn new(sources: Sources, web: &Web) -> Self {
         Self {
             sources,
             telemetry_path: web.telemetry_path.clone(),
             offset: web.scrape_timeout_offset,
             places: Semaphore::new(web.max_requests as usize),
-            scrapers,
         }
     }
 
