@@ -15,7 +15,7 @@ use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -71,6 +71,7 @@ struct Waiting {
     runs: BTreeMap<String, Run>,
     events: Vec<Event>,
     states: BTreeMap<String, Option<Vec<u8>>>,
+    touched: BTreeSet<String>,
     /// Handed to the journal, and not answered for yet.
     busy: bool,
 }
@@ -240,20 +241,25 @@ impl State {
 
 impl Waiting {
     fn is_idle(&self) -> bool {
-        !self.busy && self.runs.is_empty() && self.events.is_empty() && self.states.is_empty()
+        !self.busy && self.runs.is_empty() && self.events.is_empty() && self.states.is_empty() && self.touched.is_empty()
     }
 
     fn add(&mut self, changes: Changes) {
         self.runs.extend(changes.runs.into_iter().map(|run| (run.id.clone(), run)));
         self.events.extend(changes.events);
         self.states.extend(changes.states);
+        self.touched.extend(changes.touched);
     }
 
-    /// The next batch: all runs and states, as far as they do not belong to later events.
-    fn take(&mut self) -> Batch {
+    /// The next batch: the oldest events, every run, and the states of some experiments.
+    fn take(&mut self, index: &Index) -> Batch {
         let events = self.events.drain(..self.events.len().min(MOST_AT_ONCE)).collect();
         let runs = std::mem::take(&mut self.runs).into_values().collect();
-        let states = std::mem::take(&mut self.states).into_iter().collect();
+        let mut states: Vec<_> = std::mem::take(&mut self.states).into_iter().collect();
+        for _ in 0..MOST_AT_ONCE {
+            let Some(uid) = self.touched.pop_first() else { break };
+            states.push(index.state(&uid));
+        }
         self.busy = true;
         Batch { runs, events, states }
     }
@@ -265,7 +271,8 @@ async fn store(shared: std::sync::Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         let batch = {
             let mut state = shared.state();
-            (!state.waiting.is_idle()).then(|| state.waiting.take())
+            let State { index, waiting, .. } = &mut *state;
+            (!waiting.is_idle()).then(|| waiting.take(index))
         };
         match batch {
             Some(batch) => {

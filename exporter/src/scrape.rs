@@ -61,6 +61,8 @@ pub struct World {
     pub cluster: Option<Result<Arc<Now>, Error>>,
     /// What the journal counted, and how it is.
     pub journal: Option<Counted>,
+    /// How the API's streams do.
+    pub streams: Option<Streams>,
     /// What the components of Chaos Mesh tell of themselves; `None` where nobody is asked.
     pub peers: Option<Result<Arc<Vec<PeerReading>>, Error>>,
     /// What this process costs.
@@ -76,6 +78,19 @@ pub struct Counted {
     pub tally: Arc<Tally>,
     /// How it is.
     pub status: Status,
+}
+
+/// How the API's streams do: totals since the start of the process.
+#[derive(Clone, Debug, Default)]
+pub struct Streams {
+    /// Streams that are open.
+    pub open: u64,
+    /// Streams that ended, by reason.
+    pub ended: Vec<(&'static str, u64)>,
+    /// Streams there was no room for.
+    pub refused: u64,
+    /// How often one lagged so far behind that it went on from the journal.
+    pub caught_up: u64,
 }
 
 /// A sweep and what it means.
@@ -121,6 +136,8 @@ pub struct Sources {
     pub cluster: Option<Arc<dyn Present>>,
     /// What happened.
     pub journal: Option<Journal>,
+    /// Who is told of it as it happens.
+    pub streams: Option<Arc<dyn Fn() -> Streams + Send + Sync>>,
     /// The components of Chaos Mesh.
     pub peers: Option<Asking>,
     /// What the flags ask for.
@@ -151,7 +168,8 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         noted(&mut outcomes, "cluster", (now, start.elapsed()))
     });
     let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
-    World { detail: sources.detail, sweep, host, cluster, journal, peers, own: own::read(), sources: outcomes }
+    let streams = sources.streams.as_ref().map(|streams| streams());
+    World { detail: sources.detail, sweep, host, cluster, journal, streams, peers, own: own::read(), sources: outcomes }
 }
 
 type Answer<T> = (Result<Arc<T>, Error>, Duration);

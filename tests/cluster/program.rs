@@ -1,5 +1,7 @@
 //! The program as a child process, with its log, its journal and its API.
 
+#![allow(dead_code, reason = "a bench starts it, too, and asks less")]
+
 use crate::kit::http::{free_address, get};
 use crate::kit::process::{Running, until};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use chaoscope::cluster::now::{ExperimentNow, Now, Phase, ScheduleNow, WatchNow};
 use chaoscope::exposition::Distribution;
 use chaoscope::journal::{BOUNDS, Batch, Config, Journal, Status};
-use chaoscope::scrape::{Counted, Outcome as Answer, World};
+use chaoscope::scrape::{Counted, Outcome as Answer, Streams, World};
 use chaoscope_model::event::{Event, Severity};
 use chaoscope_model::observation::{Desired, Object};
 use chaoscope_model::plan::{Schedule, Workflow, WorkflowNode};
@@ -24,7 +24,11 @@ pub(crate) fn world() -> World {
     static COUNTED: LazyLock<Counted> = LazyLock::new(counted);
     let took = Answer { success: true, took: Duration::from_millis(1) };
     let sources = BTreeMap::from([("cluster", took)]);
-    World { cluster: Some(Ok(Arc::new(now()))), journal: Some(COUNTED.clone()), sources, ..World::default() }
+    World { cluster: Some(Ok(Arc::new(now()))), journal: Some(COUNTED.clone()), streams: Some(streams()), sources, ..World::default() }
+}
+
+fn streams() -> Streams {
+    Streams { open: 2, ended: vec![("left", 5), ("slow", 1)], refused: 0, caught_up: 3 }
 }
 
 fn now() -> Now {

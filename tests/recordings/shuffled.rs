@@ -17,13 +17,13 @@ struct Kept {
 }
 
 impl Kept {
-    fn take(&mut self, changes: Changes) {
+    fn take(&mut self, index: &Index, changes: Changes) {
         self.runs.extend(changes.runs.into_iter().map(|run| (run.id.clone(), run)));
         for event in changes.events {
             event.replaces.map(|key| self.events.remove(&key));
             *self.events.entry(event.key).or_default() |= event.announced;
         }
-        for (key, state) in changes.states {
+        for (key, state) in changes.touched.iter().map(|uid| index.state(uid)) {
             match state {
                 Some(state) => self.states.insert(key, state),
                 None => self.states.remove(&key),
@@ -39,9 +39,13 @@ fn told(observations: &[Observation], restarts: &[usize]) -> Kept {
             index = Index::new("");
             assert_eq!(index.restore(kept.states.iter()), 0, "every state can be read again");
             let pods = observations[..place].iter().filter(|observation| matches!(observation, Observation::Pod(_)));
-            pods.for_each(|pod| kept.take(index.observe(pod.clone()))); // they are not kept: the API server is asked again
+            for pod in pods {
+                let changes = index.observe(pod.clone()); // they are not kept: the API server is asked again
+                kept.take(&index, changes);
+            }
         }
-        kept.take(index.observe(observation.clone()));
+        let changes = index.observe(observation.clone());
+        kept.take(&index, changes);
     }
     kept
 }

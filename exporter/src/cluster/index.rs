@@ -37,8 +37,11 @@ pub struct Changes {
     pub runs: Vec<Run>,
     /// Events it told of.
     pub events: Vec<Event>,
-    /// What the index needs to go on after a restart, by key; `None`: not needed any more.
+    /// What else is needed to go on after a restart, by key; `None`: not needed any more.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+    /// Uids of the experiments that are known better now; [`Index::state`] is what is to be kept of them. Made when it is stored, since a
+    /// burst of changes stores only the last.
+    pub touched: BTreeSet<String>,
 }
 
 /// Everything known.
@@ -79,8 +82,8 @@ struct Entry {
 
 impl Changes {
     /// Whether nothing changed.
-    pub const fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.events.is_empty() && self.states.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.events.is_empty() && self.states.is_empty() && self.touched.is_empty()
     }
 
     /// Adds what another observation changed; of one run the later state stays.
@@ -90,6 +93,7 @@ impl Changes {
         self.events.extend(later.events);
         self.states.retain(|(key, _)| later.states.iter().all(|(newer, _)| newer != key));
         self.states.extend(later.states);
+        self.touched.extend(later.touched);
     }
 }
 
@@ -153,9 +157,15 @@ impl Index {
         let forgotten: Vec<String> = self.experiments.iter().filter(|(_, entry)| old(entry)).map(|(uid, _)| uid.clone()).collect();
         for uid in forgotten {
             self.forget(&uid);
-            changes.states.push((format!("{STATE}{uid}"), None));
+            changes.touched.insert(uid);
         }
         changes
+    }
+
+    /// What is to be kept of an experiment, with its key; `None`: nothing any more.
+    pub fn state(&self, uid: &str) -> (String, Option<Vec<u8>>) {
+        let history = self.experiments.get(uid).map(|entry| &entry.history);
+        (format!("{STATE}{uid}"), history.and_then(|history| serde_json::to_vec(history).ok()))
     }
 
     /// Runs that have not ended.
@@ -232,8 +242,7 @@ impl Index {
         let runs: Vec<Run> = derived.iter().filter(changed).cloned().collect();
         entry.runs = derived.into_iter().map(Arc::new).collect();
         events.iter_mut().filter(|event| event.run.is_none()).for_each(|event| event.run = entry.runs.first().map(|run| run.id.clone()));
-        let state = serde_json::to_vec(&entry.history).ok();
-        Changes { runs, events, states: vec![(format!("{STATE}{uid}"), state)] }
+        Changes { runs, events, touched: [uid.to_owned()].into(), ..Changes::default() }
     }
 
     /// Applies the lists that waited long enough.
@@ -267,12 +276,16 @@ impl Index {
     }
 
     fn forget(&mut self, uid: &str) {
-        self.experiments.remove(uid);
-        self.interested.retain(|_, uids| {
-            uids.remove(uid);
-            !uids.is_empty()
-        });
-        let interested = &self.interested;
-        self.pods.retain(|name, _| interested.contains_key(name));
+        let Some(entry) = self.experiments.remove(uid) else { return };
+        for (namespace, name) in entry.history.target_pods() {
+            let name = (namespace.to_owned(), name.to_owned());
+            if let Some(uids) = self.interested.get_mut(&name) {
+                uids.remove(uid);
+                if uids.is_empty() {
+                    self.interested.remove(&name);
+                    self.pods.remove(&name);
+                }
+            }
+        }
     }
 }

@@ -24,6 +24,7 @@ mod qdisc;
 mod recovery;
 mod runs;
 mod schedule;
+mod stream;
 mod target;
 mod tbf;
 mod watch;
@@ -65,6 +66,7 @@ pub const ALL: &[&dyn Family] = &[
     &recovery::Recovery,
     &runs::Runs,
     &schedule::Schedule,
+    &stream::Stream,
     &target::Target,
     &tbf::Tbf,
     &watch::Watch,

@@ -129,6 +129,19 @@ impl Readers {
     }
 
     pub(super) fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
+        let mut seq = seq;
+        loop {
+            let Some((changes, last)) = self.page_since(seq, limit)? else { return Ok(None) };
+            let last = last.unsigned_abs();
+            if !changes.is_empty() || last == seq {
+                return Ok(Some(changes));
+            }
+            seq = last; // a page of which no row could be understood is not the end
+        }
+    }
+
+    /// The changes of one page, and the position of its last row.
+    fn page_since(&self, seq: u64, limit: usize) -> Result<Option<(Vec<Change>, i64)>, Error> {
         let (after, most) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
         self.read(|transaction| {
             let (floor, newest) = positions(transaction)?;
@@ -140,7 +153,9 @@ impl Readers {
             let mut statement = transaction.prepare_cached(sql)?;
             let mut rows = statement.query([after, most])?;
             let mut changes = Vec::new();
+            let mut last = after;
             while let Some(row) = rows.next()? {
+                last = row.get(0)?;
                 let (seq, is_event, body) = (row.get::<_, i64>(0)?, row.get(1)?, row.get_ref(2)?);
                 let body = body.as_bytes().map_err(rusqlite::Error::from)?;
                 let item = if is_event {
@@ -153,7 +168,7 @@ impl Readers {
                 };
                 changes.push(Change { seq: seq.unsigned_abs(), item });
             }
-            Ok(Some(changes))
+            Ok(Some((changes, last)))
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{Door, Failure, later, usage};
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::config::{self, Web};
 use crate::journal::{Journal, Restored};
-use crate::scrape::Sources;
+use crate::scrape::{Sources, Streams};
 use crate::serve;
 use crate::serve::access::{self, Access};
 use crate::serve::api::{self, Api};
@@ -96,6 +96,13 @@ impl Runs {
             telemetry_path: web.telemetry_path.clone(),
         };
         let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone());
+        let counts = api.counts();
+        sources.streams = Some(Arc::new(move || Streams {
+            open: counts.open(),
+            ended: counts.ended().map(|(end, count)| (end.as_str(), count)).collect(),
+            refused: counts.refused(),
+            caught_up: counts.caught_up(),
+        }));
         let app = serve::runs_router(sources, web)
             .merge(api::routes(Arc::new(api)))
             .merge(doctor::routes(gather, self.access))

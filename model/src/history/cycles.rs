@@ -7,7 +7,7 @@ use super::track::settle;
 use crate::observation::{Desired, Mark, RecordPhase, Step, TargetName};
 use crate::time::{Moment, Precision, merge};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Applications derived of one experiment, newest ones; the journal has the rest.
 const MOST_RUNS: u32 = 64;
@@ -51,17 +51,18 @@ impl History {
     pub(super) fn lines(&self) -> Vec<Line<'_>> {
         let nothing = BTreeSet::new();
         let mut lines = Vec::new();
+        let records = self.latest.iter().flat_map(|latest| &latest.records);
+        let phases: HashMap<_, _> = records.map(|record| ((record.selector.as_str(), record.id.as_str()), record.phase)).collect();
+        let recorded: HashSet<&str> = self.tracks.iter().map(|track| track.id.as_str()).collect();
         for track in &self.tracks {
             let announced = self.announced.get(&track.id);
             let (applied, recovered) = announced.map_or((&nothing, &nothing), |announced| (&announced.applied, &announced.recovered));
-            let record = self.latest.iter().flat_map(|latest| &latest.records);
-            let mut record = record.filter(|record| record.id == track.id && record.selector == track.selector).map(|record| record.phase);
             let steps = (settle(&track.applies, track.injected, applied), settle(&track.recovers, track.recovered, recovered));
             let names = (track.selector.as_str(), track.id.as_str(), &track.target);
-            let phase = record.next_back().unwrap_or(RecordPhase::Unknown);
+            let phase = phases.get(&(track.selector.as_str(), track.id.as_str())).copied().unwrap_or(RecordPhase::Unknown);
             lines.push((names, phase, Some(&track.failures), steps, (track.injected, track.recovered)));
         }
-        for (id, announced) in self.announced.iter().filter(|(id, _)| !self.tracks.iter().any(|track| track.id == **id)) {
+        for (id, announced) in self.announced.iter().filter(|(id, _)| !recorded.contains(id.as_str())) {
             let none = BTreeMap::new();
             let steps = (settle(&none, 0, &announced.applied), settle(&none, 0, &announced.recovered));
             lines.push(((".", id.as_str(), &announced.target), RecordPhase::Unknown, None, steps, (0, 0)));
