@@ -261,7 +261,7 @@ impl Waiting {
             states.push(index.state(&uid));
         }
         self.busy = true;
-        Batch { runs, events, states }
+        Batch { runs, events, states, ..Batch::default() }
     }
 }
 
