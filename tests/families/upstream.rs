@@ -31,7 +31,7 @@ fn ours(name: &str, moment: &str) -> String {
         changes.merge(index.observe(observation));
     }
     index.schedules().iter().for_each(|schedule| slots.see(schedule, at, &|_| None));
-    let batch = Batch { runs: changes.runs, events: changes.events, states: changes.states };
+    let batch = Batch { runs: changes.runs, events: changes.events, states: changes.states, ..Batch::default() };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(journal.record(batch)).unwrap();
     let mut now = index.now(at);
     now.schedules = slots.now(&now.experiments, &now.workflows, &now.watches);

@@ -214,7 +214,7 @@ fn counted() -> Counted {
         ..event(&runs[0], &[("operation", operation)])
     };
     let events = vec![Event { announced: true, ..event(&runs[0], &[("type", "applied")]) }, failed("apply"), failed("recover")];
-    let batch = Batch { runs, events, states: Vec::new() };
+    let batch = Batch { runs, events, ..Batch::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(journal.record(batch)).unwrap();
     Counted { tally: journal.tally(), status: status() }

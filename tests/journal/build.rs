@@ -90,7 +90,7 @@ pub fn event(key: &str, run: &str, happened: f64) -> Event {
 
 /// Stores, and waits until it is stored.
 pub fn record(journal: &Journal, runs: &[Run], events: &[Event]) -> Result<(), Error> {
-    let batch = Batch { runs: runs.to_vec(), events: events.to_vec(), states: vec![] };
+    let batch = Batch { runs: runs.to_vec(), events: events.to_vec(), ..Batch::default() };
     wait(journal.record(batch))
 }
 

@@ -18,6 +18,7 @@ fn filled(folder: &Path) -> Journal {
         runs: vec![run("open", 0.0), over],
         events: vec![event("second", "over", 2.0), exact, alone, event("of-open", "open", 4.0)],
         states: vec![("fold".to_owned(), Some(vec![1, 2, 3]))],
+        ..Batch::default()
     };
     wait(journal.record(batch)).unwrap();
     journal

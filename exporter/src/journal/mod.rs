@@ -55,6 +55,9 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// What a fold needs to go on after a restart, by the fold's own key; `None`: not needed any more.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+    /// Ids of runs that turned out never to have been: one that is open is deleted, and its events belong to no run; one that ended stays. They
+    /// go before the rest of the batch is stored, so a run that is in `runs` as well is there again.
+    pub withdrawn: Vec<String>,
 }
 
 /// What changed, in the order it was stored.

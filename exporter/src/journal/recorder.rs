@@ -123,7 +123,7 @@ impl Writer {
 
     /// Stores a batch and what else is waiting.
     fn group(&mut self, first: Asked) {
-        let size = |batch: &Batch| batch.runs.len() + batch.events.len() + batch.states.len();
+        let size = |batch: &Batch| batch.runs.len() + batch.events.len() + batch.states.len() + batch.withdrawn.len();
         let mut changes = size(&first.batch);
         let (mut batches, mut callers) = (vec![first.batch], vec![(first.done, first.place)]);
         while changes < GROUP

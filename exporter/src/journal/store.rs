@@ -3,6 +3,8 @@
 //! Apart from the recorder, which decides when; here is what a run or an event that is known already means. To extend: what is stored of a
 //! batch, in [`Store::put`].
 
+mod withdrawal;
+
 use super::tally::{Draft, Tally};
 use super::term::{self, Place, hash, nanos};
 use super::{Batch, Error};
@@ -57,13 +59,19 @@ impl<'c> Store<'c> {
         Self { connection, seq, horizon, told, draft: Draft::of(tally), changes: Vec::new(), rows, runs: HashMap::new() }
     }
 
-    /// Stores a batch. Runs come first, so that events find theirs.
+    /// Stores a batch. What is withdrawn goes first, so that its events are free; then runs, so that events find theirs.
     pub(super) fn put(&mut self, batch: &Batch) -> Result<(), Error> {
+        for id in &batch.withdrawn {
+            self.withdraw(id)?;
+        }
         for run in &batch.runs {
             self.run(run)?;
         }
         for event in &batch.events {
-            self.event(event)?;
+            match event.run.as_ref().filter(|id| batch.withdrawn.contains(id)) {
+                Some(id) if self.run_of(id)?.is_none() => self.event(&Event { run: None, ..event.clone() })?,
+                _ => self.event(event)?,
+            }
         }
         for (key, state) in &batch.states {
             match state {
