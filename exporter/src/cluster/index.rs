@@ -13,8 +13,10 @@ use chaoscope_model::observation::{Departure, Gone, Notice, Object, Observation,
 use chaoscope_model::run::{Outcome, Phase, Run};
 use chaoscope_model::{Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
 use plans::Plans;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// An experiment that is gone is remembered so long, for Events that come late (an API server keeps them an hour).
@@ -27,6 +29,8 @@ const SHORT: SignedDuration = SignedDuration::from_secs(3);
 const LONG: SignedDuration = SignedDuration::from_secs(30);
 /// Pods remembered.
 const MOST_PODS: usize = 100_000;
+/// Experiments of which it is remembered that they were forgotten.
+const MOST_FORGOTTEN: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 /// Pods of one name remembered: a replaced pod has the name of the one before.
 const MOST_NAMESAKES: usize = 8;
 /// What the keys of its states begin with.
@@ -49,7 +53,6 @@ pub struct Changes {
 }
 
 /// Everything known.
-#[derive(Default)]
 pub struct Index {
     cluster: String,
     experiments: HashMap<String, Entry>,
@@ -63,6 +66,8 @@ pub struct Index {
     waiting: Vec<Listed>,
     /// Whether Events come: they were listed once.
     events: bool,
+    /// Uids of experiments that were forgotten.
+    forgotten: LruCache<String, ()>,
     /// Open runs of a journal whose experiments it knows nothing of any more.
     orphans: Vec<Run>,
 }
@@ -107,7 +112,18 @@ impl Changes {
 impl Index {
     /// An empty index of the cluster of that name.
     pub fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), ..Self::default() }
+        Self {
+            cluster: cluster.to_owned(),
+            experiments: HashMap::new(),
+            interested: HashMap::new(),
+            pods: HashMap::new(),
+            plans: Plans::default(),
+            listed: HashSet::new(),
+            waiting: Vec::new(),
+            events: false,
+            forgotten: LruCache::new(MOST_FORGOTTEN),
+            orphans: Vec::new(),
+        }
     }
 
     /// Takes up what a journal kept; a state that cannot be read is left out, and rebuilt from the next list. Gives how many were.
@@ -201,8 +217,8 @@ impl Index {
             return Changes { events: vec![history::notice_row(notice, &self.cluster)], ..Changes::default() };
         }
         let uid = notice.about.uid.clone();
-        // Of an experiment that was forgotten an old Event would make half a run.
-        if !self.experiments.contains_key(&uid) && notice.seen.duration_since(notice.at.at) > REMEMBERED {
+        // Of an experiment that was forgotten a late Event would make half a run.
+        if self.forgotten.contains(&uid) {
             return Changes { events: vec![history::notice_row(notice, &self.cluster)], ..Changes::default() };
         }
         let event = self.entry(&uid, || (notice.tool, notice.about.clone(), notice.seen)).history.notice(notice);
@@ -316,6 +332,7 @@ impl Index {
 
     fn forget(&mut self, uid: &str) {
         let Some(entry) = self.experiments.remove(uid) else { return };
+        self.forgotten.put(uid.to_owned(), ());
         for (namespace, name) in entry.history.target_pods() {
             let name = (namespace.to_owned(), name.to_owned());
             if let Some(uids) = self.interested.get_mut(&name) {
