@@ -3,13 +3,15 @@
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
 //! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
-//! kept, `tally` the counters, `patience` how long a question may take, `lock` the folder, `open` how all of it comes up, `transfer` export and import, `verify` whether it is whole.
+//! kept, `tally` the counters, `patience` how long a question may take, `lock` the folder, `presence` whether the file is still in it, `open`
+//! how all of it comes up, `transfer` export and import, `verify` whether it is whole.
 
 mod error;
 mod lock;
 mod open;
 mod patience;
 mod pending;
+mod presence;
 mod query;
 mod recorder;
 mod retention;
@@ -121,8 +123,10 @@ pub struct Status {
     pub last_commit_at: Option<Timestamp>,
     /// Transactions that failed.
     pub failures: u64,
-    /// Whether the last one failed.
+    /// Whether the last one failed, or there is a [`Self::fault`].
     pub failing: bool,
+    /// What no further try can mend: the file was deleted or replaced under us. Empty: nothing.
+    pub fault: String,
     /// Changes that wait for the disk.
     pub pending: u64,
     /// Changes there was no room for while the disk failed.

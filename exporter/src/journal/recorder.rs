@@ -6,6 +6,7 @@
 use super::lock::Folder;
 use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
+use super::presence::{self, Presence};
 use super::retention::{self, Limits};
 use super::store::{Rows, Store, Stored, What};
 use super::tally::Tally;
@@ -24,7 +25,6 @@ const GROUP: usize = 512;
 const COMMIT_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Pauses between looks at what can be pruned.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-
 /// The pause where there is more to prune, so that callers come first.
 const PRUNE_SOON: Duration = Duration::from_millis(20);
 
@@ -52,7 +52,7 @@ pub(super) struct Writer {
     prune_fails: bool,
     /// Whether the last look may have left something to prune.
     prunable: bool,
-    _folder: Arc<Folder>,
+    presence: Presence,
 }
 
 impl Writer {
@@ -73,7 +73,6 @@ impl Writer {
         let oldest = query::oldest(&connection)?;
         let status = Status { commit_seconds, oldest, schema: schema::VERSION, ..Status::default() };
         let told = Arc::new(Told::new(Arc::clone(&tally), status.clone()));
-        let (pending, back_off, prune_at) = (Pending::default(), BackOff::default(), Instant::now());
         let mut writer = Self {
             connection,
             inbox,
@@ -84,12 +83,12 @@ impl Writer {
             rows,
             seq,
             limits,
-            pending,
-            back_off,
-            prune_at,
+            pending: Pending::default(),
+            back_off: BackOff::default(),
+            prune_at: Instant::now(),
             prune_fails: false,
             prunable: true,
-            _folder: folder,
+            presence: Presence::of(folder),
         };
         writer.tell();
         Ok(writer)
@@ -102,7 +101,12 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let wait = self.back_off.wait().unwrap_or(PRUNE_EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
+            let wait = self
+                .back_off
+                .wait()
+                .unwrap_or(presence::EVERY)
+                .min(presence::EVERY)
+                .min(self.prune_at.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -114,6 +118,9 @@ impl Writer {
             }
             if self.prune_at <= Instant::now() {
                 self.prune();
+            }
+            if self.presence.has_changed() {
+                self.show_pending();
             }
         }
         if !self.pending.is_empty() && self.store(&[]).is_err() {
@@ -265,7 +272,8 @@ impl Writer {
     fn show_pending(&mut self) {
         self.status.pending = self.pending.len() as u64;
         self.status.dropped = self.pending.dropped;
-        self.status.failing = self.back_off.wait().is_some();
+        self.status.fault.clone_from(&self.presence.fault);
+        self.status.failing = self.back_off.wait().is_some() || !self.status.fault.is_empty();
         self.told.now().1 = self.status.clone();
     }
 

@@ -86,6 +86,8 @@ struct Shown<'a> {
     /// What is, in one line.
     health: String,
     failure: String,
+    /// Whether chaos may hide behind what cannot be seen of this host.
+    blind: bool,
 }
 
 /// The route of the page.
@@ -191,6 +193,7 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, f
         wrong,
         health,
         failure,
+        blind: facts.sweeps.as_ref().is_some_and(|it| !it.failure.is_empty() || it.limitations.iter().any(|it| it.blinds)),
         ask,
     };
     shown.render()
@@ -201,7 +204,7 @@ fn health(facts: &Facts) -> (Vec<Line>, String) {
     let lines = doctor::report(facts).lines;
     let (wrong, rest): (Vec<_>, Vec<_>) =
         lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
-    let told = ["watches", "changes", "journal"];
+    let told = ["watches", "changes", "sweeps", "journal"];
     let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
     (wrong, rest.join(" · "))
 }
@@ -213,6 +216,8 @@ mod tests {
     use super::*;
     use crate::cluster::now::WatchNow;
     use crate::journal::Batch;
+    use crate::node::limits::Limitation;
+    use crate::serve::doctor::Sweeps;
     use chaoscope_model::run::Phase;
     use jiff::Timestamp;
 
@@ -268,6 +273,27 @@ mod tests {
         }
         let (_, html) = asked(facts("cluster"), vec![], "namespace=shop").await;
         assert!(html.contains("No such runs in this time") && !html.contains("kubectl"));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_not_seen_whole_is_not_called_calm() {
+        let limitation = |blinds| Limitation { what: "namespaces cannot be entered".into(), remedy: "add CAP_SYS_ADMIN".into(), blinds };
+        let seen = |blinds| Facts {
+            sweeps: Some(Sweeps {
+                at: Some(Timestamp::from_second(99_999).unwrap()),
+                limitations: vec![limitation(blinds)],
+                ..Sweeps::default()
+            }),
+            ..facts("standalone")
+        };
+        let (_, html) = asked(seen(true), vec![], "").await;
+        assert!(html.contains("Not well") && html.contains("namespaces cannot be entered") && html.contains("add CAP_SYS_ADMIN"), "{html}");
+        assert!(html.contains("is not proof") && !html.contains("within a few seconds"), "{html}");
+        let (_, html) = asked(seen(false), vec![], "").await;
+        assert!(
+            !html.contains("Not well") && html.contains("within a few seconds") && html.contains("this host was swept 1 s ago"),
+            "{html}"
+        );
     }
 
     #[tokio::test]
