@@ -7,9 +7,9 @@ use super::lock::Folder;
 use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
 use super::retention::{self, Limits};
-use super::store::{Rows, Store, Stored, What};
+use super::store::{Rows, Settling, Store, Stored};
 use super::tally::Tally;
-use super::{Batch, Change, Error, Item, Status, Told, query, schema};
+use super::{Batch, Change, Error, Status, Told, query, schema};
 use crate::exposition::Distribution;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -24,7 +24,6 @@ const GROUP: usize = 512;
 const COMMIT_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Pauses between looks at what can be pruned.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-
 /// The pause where there is more to prune, so that callers come first.
 const PRUNE_SOON: Duration = Duration::from_millis(20);
 
@@ -46,6 +45,7 @@ pub(super) struct Writer {
     rows: Rows,
     seq: i64,
     limits: Limits,
+    settling: Settling,
     pending: Pending,
     back_off: BackOff,
     prune_at: Instant,
@@ -61,6 +61,7 @@ impl Writer {
         inbox: Receiver<Asked>,
         hub: broadcast::Sender<Arc<Change>>,
         limits: Limits,
+        settling: Settling,
         folder: Arc<Folder>,
     ) -> Result<Self, Error> {
         let (tally, faulty) = stored_tally(&connection)?;
@@ -84,6 +85,7 @@ impl Writer {
             rows,
             seq,
             limits,
+            settling,
             pending,
             back_off,
             prune_at,
@@ -102,13 +104,14 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let wait = self.back_off.wait().unwrap_or(PRUNE_EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
+            let wait = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(PRUNE_EVERY);
+            let wait = wait.min(self.prune_at.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.back_off.is_over() {
+            if self.back_off.wait().or_else(|| self.settling.wait()).is_some_and(|wait| wait.is_zero()) {
                 // Its outcome is logged, and there is nobody else to tell.
                 let _ = self.store(&[]);
             }
@@ -173,6 +176,7 @@ impl Writer {
         let pending = self.pending.take();
         let all: Vec<&Batch> = pending.iter().chain(batches).collect();
         let started = Instant::now();
+        self.settling.due = None; // what cannot be counted is not tried at once again
         let stored = self.commit(&all);
         match stored {
             Ok(changes) => {
@@ -220,18 +224,18 @@ impl Writer {
         let horizon = self.limits.horizon(&self.connection)?;
         let told = self.hub.receiver_count() > 0;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut store = Store::new(&transaction, &self.tally, self.seq, horizon, self.rows, told);
+        let mut store = Store::new(&transaction, &self.tally, self.seq, horizon, self.rows, told, self.settling.now());
         for batch in batches {
             store.put(batch)?;
         }
         store.finish()?;
-        let Store { seq, draft, changes, rows, .. } = store;
+        let Store { seq, draft, changes, rows, settling, .. } = store;
         transaction.commit()?;
         if draft.is_full() && !std::mem::replace(&mut self.status.tally_full, true) {
             tracing::warn!("there are too many combinations of name space, kind and action: new ones are not counted");
         }
         self.tally.apply(draft.into_changes());
-        (self.seq, self.rows) = (seq, rows);
+        (self.seq, self.rows, self.settling) = (seq, rows, settling);
         Ok(changes)
     }
 
@@ -241,12 +245,8 @@ impl Writer {
         if self.prunable && self.limits.is_beyond(self.status.bytes) {
             self.prune_at = self.prune_at.min(Instant::now() + PRUNE_SOON);
         }
-        for Stored { seq, what } in changes {
-            let item = match what {
-                What::Run(run) => Item::Run(run),
-                What::Event(event, run) => Item::Event(event, run),
-            };
-            let _ = self.hub.send(Arc::new(Change { seq: seq.unsigned_abs(), item })); // nobody listens
+        for change in changes {
+            let _ = self.hub.send(Arc::new(Change::from(change))); // nobody listens
         }
     }
 
