@@ -53,7 +53,8 @@ impl World {
 
     pub(crate) fn with(limits: Limits, cluster: Now) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None };
+        let config =
+            journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None, settle: Duration::ZERO };
         let (journal, _) = Journal::open(&config).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap();
         let present = Present { clock: Arc::new(now), cluster: Arc::new(move || cluster.clone()) };

@@ -25,7 +25,8 @@ pub(crate) fn seen(observation: &Observation) -> Option<Timestamp> {
 /// Our page of a moment, as it would be when everything until then was seen and stored.
 fn ours(name: &str, moment: &str) -> String {
     let at: Timestamp = format!("2026-11-21T{moment}Z").parse().unwrap();
-    let (journal, _) = Journal::open(&Config { folder: None, retention: None, max_bytes: None }).unwrap();
+    let (journal, _) =
+        Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
     let (mut index, mut slots, mut changes) = (Index::new(""), Slots::new(None, &BTreeMap::new()), Changes::default());
     for observation in recording::observations(name).into_iter().take_while(|it| seen(it).is_none_or(|seen| seen <= at)) {
         changes.merge(index.observe(observation));

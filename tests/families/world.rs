@@ -199,7 +199,7 @@ fn node() -> WorkflowNode {
 
 /// What a journal counts when those runs come, and events of them.
 fn counted() -> Counted {
-    let config = Config { folder: None, retention: None, max_bytes: None };
+    let config = Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
     let (journal, _) = Journal::open(&config).unwrap();
     let ended = |it: ExperimentNow| {
         let mut run = (*it.run.unwrap()).clone();

@@ -100,7 +100,7 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
 
 /// A journal that forgets nothing.
 pub fn config(folder: Option<&Path>) -> Config {
-    Config { folder: folder.map(Path::to_owned), retention: None, max_bytes: None }
+    Config { folder: folder.map(Path::to_owned), retention: None, max_bytes: None, settle: std::time::Duration::ZERO }
 }
 
 pub fn open(folder: Option<&Path>) -> Journal {

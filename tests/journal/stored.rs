@@ -1,10 +1,12 @@
 //! What a batch means: one row for each run and event whatever is told again, positions, the stream, the counters.
 
-use crate::build::{at, ended, event, events, ids, keys, open, record, run, runs, target, wait};
-use chaoscope::journal::{Batch, Family, Item, Journal, verify};
+use crate::build::{at, config, ended, event, events, ids, keys, open, record, run, runs, target, wait};
+use chaoscope::journal::{Batch, Config, Family, Item, Journal, verify};
 use chaoscope_model::event::{Event, Severity};
 use chaoscope_model::run::{Outcome, Run};
 use chaoscope_model::time::Precision;
+use jiff::Timestamp;
+use std::time::Duration;
 
 fn position(journal: &Journal) -> u64 {
     journal.position().1
@@ -142,7 +144,25 @@ fn an_outcome_is_counted_once_and_all_outcomes_are_there_from_the_first_sight() 
     }
     let journal = open(Some(folder.path()));
     record(&journal, &[ended(run("a", 0.0), 9.0, Outcome::Forced)], &[]).unwrap();
-    assert_eq!((outcome(&journal, "recovered"), outcome(&journal, "forced")), (Some(1), Some(1)));
+    assert_eq!((outcome(&journal, "recovered"), outcome(&journal, "forced")), (Some(1), Some(0)), "one run, counted once");
+}
+
+#[test]
+fn an_outcome_that_had_not_settled_is_counted_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovered = ["shop", "NetworkChaos", "delay", "recovered"];
+    let slow = Config { settle: Duration::from_hours(1), retention: Some(Duration::from_secs(1)), ..config(Some(folder.path())) };
+    for _ in 0..2 {
+        let journal = Journal::open(&slow).unwrap().0;
+        let now = Timestamp::now();
+        let over = Run { started_at: now, ended_at: Some(now), ..ended(run("a", 0.0), 0.0, Outcome::Recovered) };
+        record(&journal, &[over], &[]).unwrap();
+        assert_eq!(count(&journal, Family::Runs, &recovered), Some(0));
+    }
+    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    let journal = open(Some(folder.path()));
+    record(&journal, &[], &[event("e", "a", 0.0)]).unwrap();
+    assert_eq!(count(&journal, Family::Runs, &recovered), Some(1));
 }
 
 #[test]

@@ -48,7 +48,12 @@ pub struct Config {
     pub retention: Option<Duration>,
     /// Oldest ended runs are dropped beyond so many bytes; `None`: no limit.
     pub max_bytes: Option<u64>,
+    /// An outcome is counted once it has stood for so long; [`SETTLE`] where the cluster is watched, none where what is stored is history.
+    pub settle: Duration,
 }
+
+/// How long an outcome stands before it is counted: the record of an object and the Events about it come by watches of their own, seconds apart.
+pub const SETTLE: Duration = Duration::from_secs(5);
 
 /// Changes that belong together: stored in one transaction, or not at all.
 #[derive(Clone, Debug, Default)]

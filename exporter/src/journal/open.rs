@@ -6,7 +6,7 @@
 use super::lock::Folder;
 use super::recorder::Writer;
 use super::retention::Limits;
-use super::store::Rows;
+use super::store::{Rows, Settling};
 use super::tally::Tally;
 use super::{Config, Error, Inner, Journal, Patience, Restored, query, schema};
 use jiff::Timestamp;
@@ -42,7 +42,8 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let (inbox, asked) = mpsc::channel();
     let limits = Limits { age: config.retention, bytes: config.max_bytes };
     let readers = query::Readers::open(&path)?;
-    let writer = Writer::new(connection, asked, hub.clone(), limits, Arc::clone(&folder))?;
+    let settling = Settling::after(config.settle, &connection)?;
+    let writer = Writer::new(connection, asked, hub.clone(), limits, settling, Arc::clone(&folder))?;
     let told = writer.told();
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.serve());
     let thread = thread.map_err(|cause| Error::folder(&path, cause))?;

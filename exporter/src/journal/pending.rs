@@ -120,11 +120,6 @@ impl BackOff {
         self.failing.as_ref().map(|(at, ..)| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether it is time for the next try.
-    pub(super) fn is_over(&self) -> bool {
-        self.wait().is_some_and(|wait| wait.is_zero())
-    }
-
     /// Why the last try failed.
     pub(super) fn reason(&self) -> String {
         self.failing.as_ref().map_or_else(String::new, |(.., reason)| reason.clone())

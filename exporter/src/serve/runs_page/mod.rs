@@ -222,7 +222,8 @@ mod tests {
     use jiff::Timestamp;
 
     async fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
-        let (journal, _) = Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None }).unwrap();
+        let (journal, _) =
+            Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
         journal.record(Batch { runs, ..Batch::default() }).await.unwrap();
         let access = Access::open(Config { mode: Mode::None }).unwrap();
         RunsPage { journal, gather: Arc::new(move || facts.clone()), access, telemetry_path: "/metrics".to_owned() }
