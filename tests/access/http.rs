@@ -39,6 +39,7 @@ impl Server {
             retention: None,
             max_bytes: None,
             settle: std::time::Duration::ZERO,
+            settle: std::time::Duration::ZERO,
         };
         world.wait(async {
             let (journal, _) = Journal::open(&config).unwrap();
