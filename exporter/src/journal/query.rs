@@ -94,7 +94,9 @@ impl Readers {
         self.read(patience, Cost::Many, |transaction| {
             page(transaction, patience, &term::runs(query), query.limit, |row| {
                 let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
-                Ok(run.filter(|run| query.matches(run)).and_then(|run| see(&run)))
+                // What may not be seen must answer no question either.
+                let seen = run.filter(|run| query.may_match(run)).and_then(|run| see(&run));
+                Ok(seen.filter(|seen| query.filter.matches_run(seen)))
             })
         })
     }
