@@ -6,14 +6,15 @@
 //! by other means (the journal's SQL) must never narrow more than this does: `stuck` and `overdue` are no phases anybody stores, and what a
 //! caller may not see is taken away before it is matched.
 
+mod closed;
 mod words;
 
-use crate::event::{Event, Severity};
-use crate::experiment::Tool;
+use crate::event::Event;
 use crate::run::{Run, Target};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+pub use closed::closed;
 pub use words::{LONGEST_VALUE, MOST_VALUES, Words};
 
 /// Most regular expressions of one query, all parameters together: each costs memory and time.
@@ -145,7 +146,7 @@ impl Filter {
                 return Err(Refused::value(field, format!("more than {MOST_EXPRESSIONS} regular expressions in one query")));
             }
         }
-        check_word(field, value)?;
+        closed::check_word(field, value)?;
         let words = self.words.entry(field).or_default();
         words.derived |= field == "phase" && DERIVED_PHASES.contains(&words::positive(value).1);
         if field == TEXT { words.add_part(field, value) } else { words.add(field, value) }
@@ -261,32 +262,6 @@ impl Filter {
 fn target_of<'r>(event: &Event, run: &'r Run) -> Option<&'r Target> {
     let is_it = |target: &&Target| target.namespace == event.target_namespace && target.pod == event.target_pod;
     run.targets.iter().find(is_it).filter(|_| !event.target_pod.is_empty())
-}
-
-/// The words of a parameter whose values are a closed set.
-pub fn closed(field: &str) -> Option<Vec<&'static str>> {
-    Some(match field {
-        "phase" => crate::run::Phase::ALL.iter().map(|phase| phase.as_str()).chain(DERIVED_PHASES).collect(),
-        "outcome" => std::iter::once("").chain(crate::run::Outcome::ALL.iter().map(|outcome| outcome.as_str())).collect(),
-        "tool" => Tool::ALL.iter().map(|tool| tool.as_str()).collect(),
-        "type" => vec![Severity::Normal.as_str(), Severity::Warning.as_str()],
-        _ => return None,
-    })
-}
-
-/// Words of a closed set are checked, so that a typing error is not an empty answer.
-fn check_word(field: &str, value: &str) -> Result<(), Refused> {
-    let (_, word) = words::positive(value);
-    if word.contains('*') || words::is_expression(word) {
-        return Ok(());
-    }
-    if field == "label" && !word.contains('=') {
-        return Err(Refused::value(field, "a label is asked for as key=value".to_owned()));
-    }
-    match closed(field) {
-        Some(allowed) if !allowed.contains(&word) => Err(Refused::value(field, format!("{word:?} is none of {}", allowed.join(", ")))),
-        _ => Ok(()),
-    }
 }
 
 impl RunQuery {

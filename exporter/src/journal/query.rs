@@ -70,10 +70,10 @@ impl Readers {
         let mut free = self.free();
         loop {
             patience.wanted()?;
-            if cost == Cost::Few || free.len() > 1 {
-                if let Some(connection) = free.pop() {
-                    return Ok(Reader { pool: self, connection: Some(connection) });
-                }
+            if (cost == Cost::Few || free.len() > 1)
+                && let Some(connection) = free.pop()
+            {
+                return Ok(Reader { pool: self, connection: Some(connection) });
             }
             if patience.over() {
                 return Err(Error::Busy);
@@ -204,7 +204,7 @@ impl Readers {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.pool.free().extend(self.connection.take());
-        self.pool.returned.notify_all() // one alone might be told that may not take it;
+        self.pool.returned.notify_all(); // one alone might be one that may not take it
     }
 }
 

@@ -1,6 +1,8 @@
 //! What passes a filter, and what is refused.
 
 use super::*;
+use crate::event::Severity;
+use crate::experiment::Tool;
 use crate::run::{Outcome, Phase};
 use crate::time::Precision;
 use std::collections::BTreeMap;
