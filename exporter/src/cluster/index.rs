@@ -301,7 +301,7 @@ impl Index {
                     && (listed.namespace.is_empty() || about.namespace == listed.namespace)
                     && !listed.uids.contains(&about.uid)
             };
-            let before = |history: &&History| history.gone().is_none() && history.last_told() < listed.seen;
+            let before = |history: &&History| history.gone().is_none() && history.last_there() < listed.seen;
             let open = self.experiments.values().map(|entry| &entry.history).filter(before);
             let gone = open.map(History::about).filter(|about| lacks(about)).cloned().collect::<Vec<_>>();
             for about in gone {

@@ -30,12 +30,13 @@ impl History {
         let injected = latest_of(cells.iter().map(|cell| cell.and_then(|cell| cell.apply)));
         let done = cells.iter().any(Option::is_some) && cells.iter().flatten().all(|cell| cell.recovered);
         let recovered = latest_of(cells.iter().flatten().map(|cell| cell.recover)).filter(|_| done);
+        let one_shot = self.is_one_shot();
         let (phase, end) = self.judge(cycle, &cells, stop, injected, recovered);
         // Three clocks are involved; whatever they say, an end is not before what it ends.
-        let steps = cells.iter().flatten().flat_map(|cell| [cell.apply, cell.recover]).flatten().map(|moment| moment.at);
+        let counts = |cell: &Cell| [cell.apply, cell.recover.filter(|_| !one_shot)];
+        let steps = cells.iter().flatten().flat_map(counts).flatten().map(|moment| moment.at);
         let latest_step = steps.max().unwrap_or(cycle.begin.at).max(cycle.begin.at);
         let end = end.map(|(outcome, at)| (outcome, Moment { at: at.at.max(latest_step), ..at }));
-        let one_shot = self.is_one_shot();
         let stop = stop.filter(|_| !matches!(end, Some((Outcome::Completed, _))));
         let mut precision = BTreeMap::new();
         let mut note = |field: &str, moment| Run::note(&mut precision, field, moment);

@@ -111,9 +111,11 @@ impl History {
         self.gone.filter(|(how, at)| *how == Departure::Deleted || !back(*at))
     }
 
-    /// When it was last seen, or told of.
-    pub fn last_told(&self) -> Timestamp {
-        self.last_seen.map_or(self.first_seen, |seen| seen.max(self.first_seen))
+    /// When it was last there: as it was seen, else as the latest Event about it says.
+    pub fn last_there(&self) -> Timestamp {
+        let announced = self.announced.values().flat_map(|announced| announced.applied.iter().chain(&announced.recovered).copied());
+        let told = self.marks.iter().map(|(at, _)| *at).chain(announced).max();
+        self.last_seen.or(told).unwrap_or(self.first_seen)
     }
 
     /// Pods that are or were targets, as (namespace, name).
