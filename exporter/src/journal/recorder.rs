@@ -6,7 +6,7 @@
 use super::lock::Folder;
 use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
-use super::presence::{self, Presence};
+use super::presence::{EVERY, Presence};
 use super::retention::{self, Limits};
 use super::store::{Rows, Store, Stored, What};
 use super::tally::Tally;
@@ -101,12 +101,7 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let wait = self
-                .back_off
-                .wait()
-                .unwrap_or(presence::EVERY)
-                .min(presence::EVERY)
-                .min(self.prune_at.saturating_duration_since(Instant::now()));
+            let wait = self.back_off.wait().unwrap_or(EVERY).min(EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
