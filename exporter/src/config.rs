@@ -12,7 +12,7 @@ mod standalone;
 mod web;
 
 pub use api::{Api, Auth};
-pub use client::{Doctor, Filters, Runs, Server};
+pub use client::{Doctor, Filters, Moment, Runs, Server};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
