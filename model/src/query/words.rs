@@ -45,7 +45,12 @@ impl Shape {
         if let Some(expression) = text.strip_prefix('~') {
             let mut builder = RegexBuilder::new(&format!("^(?:{expression})$"));
             let built = builder.size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build();
-            let refused = |error: regex::Error| Refused::value(parameter, format!("not a regular expression: {error}"));
+            let refused = |error: regex::Error| {
+                // The lines before the last one draw the expression, with what we put around it.
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or("").trim();
+                Refused::value(parameter, format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last)))
+            };
             return built.map(Self::Expression).map_err(refused);
         }
         Ok(if text.contains('*') { Self::Glob(text.split('*').map(str::to_owned).collect()) } else { Self::Exact(text.to_owned()) })
