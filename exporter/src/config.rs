@@ -76,7 +76,7 @@ pub enum Command {
         after_help = "Serves /metrics, the API on /api/v1, a status page on /, /healthz and /readyz; on 127.0.0.1 unless told otherwise."
     )]
     Cluster(Box<Cluster>),
-    /// Tell a recording as if it happened now, and serve what became of it: for demos, reports and tests.
+    /// Tell a recording by its own clock, and serve what became of it: for demos, reports and tests.
     Replay(Box<Replay>),
     /// Write down what a live cluster says of chaos, to be replayed elsewhere. Stop with ctrl-c.
     Record(Box<Record>),
