@@ -34,7 +34,13 @@ fn runs() -> Vec<Run> {
 impl Server {
     fn start(world: &World, access: Access) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None };
+        let config = journal::Config {
+            folder: Some(folder.path().join("journal")),
+            retention: None,
+            max_bytes: None,
+            settle: std::time::Duration::ZERO,
+            settle: std::time::Duration::ZERO,
+        };
         world.wait(async {
             let (journal, _) = Journal::open(&config).unwrap();
             let clock = || "2026-01-01T00:10:00Z".parse().unwrap();

@@ -53,7 +53,8 @@ impl World {
 
     pub(crate) fn with(limits: Limits, cluster: Now) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None };
+        let config =
+            journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None, settle: Duration::ZERO };
         let (journal, _) = Journal::open(&config).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap();
         let present = Present { clock: Arc::new(now), cluster: Arc::new(move || cluster.clone()) };
@@ -198,6 +199,7 @@ pub(crate) fn experiment(run: &Run, upstream_phase: &'static str, parent: Option
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: run.action.clone(),
         duration: Some(SignedDuration::from_secs(60)),
         selected: true,

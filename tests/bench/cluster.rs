@@ -114,7 +114,8 @@ fn serve(held: Arc<Held>, changes: Changes) -> SocketAddr {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async move {
-            let (journal, _) = Journal::open(&Config { folder: None, retention: None, max_bytes: None }).expect("a journal");
+            let (journal, _) =
+                Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO }).expect("a journal");
             for runs in changes.runs.chunks(500) {
                 journal.record(Batch { runs: runs.to_vec(), ..Batch::default() }).await.expect("stored");
             }
@@ -187,6 +188,7 @@ fn object(number: usize) -> Object {
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: "delay".to_owned(),
         duration: Some(SignedDuration::from_hours(1)),
         selected: true,

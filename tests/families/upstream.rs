@@ -25,13 +25,14 @@ pub(crate) fn seen(observation: &Observation) -> Option<Timestamp> {
 /// Our page of a moment, as it would be when everything until then was seen and stored.
 fn ours(name: &str, moment: &str) -> String {
     let at: Timestamp = format!("2026-11-21T{moment}Z").parse().unwrap();
-    let (journal, _) = Journal::open(&Config { folder: None, retention: None, max_bytes: None }).unwrap();
+    let (journal, _) =
+        Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
     let (mut index, mut slots, mut changes) = (Index::new(""), Slots::new(None, &BTreeMap::new()), Changes::default());
     for observation in recording::observations(name).into_iter().take_while(|it| seen(it).is_none_or(|seen| seen <= at)) {
         changes.merge(index.observe(observation));
     }
     index.schedules().iter().for_each(|schedule| slots.see(schedule, at, &|_| None));
-    let batch = Batch { runs: changes.runs, events: changes.events, states: changes.states };
+    let batch = Batch { runs: changes.runs, events: changes.events, states: changes.states, ..Batch::default() };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(journal.record(batch)).unwrap();
     let mut now = index.now(at);
     now.schedules = slots.now(&now.experiments, &now.workflows, &now.watches);

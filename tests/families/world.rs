@@ -100,6 +100,7 @@ pub(crate) fn object(about: Reference, action: &str) -> Object {
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: action.to_owned(),
         duration: Some(SignedDuration::from_secs(15)),
         selected: true,
@@ -198,7 +199,7 @@ fn node() -> WorkflowNode {
 
 /// What a journal counts when those runs come, and events of them.
 fn counted() -> Counted {
-    let config = Config { folder: None, retention: None, max_bytes: None };
+    let config = Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
     let (journal, _) = Journal::open(&config).unwrap();
     let ended = |it: ExperimentNow| {
         let mut run = (*it.run.unwrap()).clone();
@@ -213,7 +214,7 @@ fn counted() -> Counted {
         ..event(&runs[0], &[("operation", operation)])
     };
     let events = vec![Event { announced: true, ..event(&runs[0], &[("type", "applied")]) }, failed("apply"), failed("recover")];
-    let batch = Batch { runs, events, states: Vec::new() };
+    let batch = Batch { runs, events, ..Batch::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(journal.record(batch)).unwrap();
     Counted { tally: journal.tally(), status: status() }

@@ -90,7 +90,7 @@ pub fn event(key: &str, run: &str, happened: f64) -> Event {
 
 /// Stores, and waits until it is stored.
 pub fn record(journal: &Journal, runs: &[Run], events: &[Event]) -> Result<(), Error> {
-    let batch = Batch { runs: runs.to_vec(), events: events.to_vec(), states: vec![] };
+    let batch = Batch { runs: runs.to_vec(), events: events.to_vec(), ..Batch::default() };
     wait(journal.record(batch))
 }
 
@@ -100,7 +100,7 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
 
 /// A journal that forgets nothing.
 pub fn config(folder: Option<&Path>) -> Config {
-    Config { folder: folder.map(Path::to_owned), retention: None, max_bytes: None }
+    Config { folder: folder.map(Path::to_owned), retention: None, max_bytes: None, settle: std::time::Duration::ZERO }
 }
 
 pub fn open(folder: Option<&Path>) -> Journal {

@@ -3,7 +3,7 @@
 use crate::build::{config, ended, event, events, open, record, run, runs, target, wait};
 use chaoscope::journal::{Batch, Error, Journal, Moved, export, import, verify};
 use chaoscope_model::event::Event;
-use chaoscope_model::run::Outcome;
+use chaoscope_model::run::{Outcome, Run};
 use chaoscope_model::time::Precision;
 use std::path::Path;
 
@@ -18,6 +18,7 @@ fn filled(folder: &Path) -> Journal {
         runs: vec![run("open", 0.0), over],
         events: vec![event("second", "over", 2.0), exact, alone, event("of-open", "open", 4.0)],
         states: vec![("fold".to_owned(), Some(vec![1, 2, 3]))],
+        ..Batch::default()
     };
     wait(journal.record(batch)).unwrap();
     journal
@@ -35,7 +36,7 @@ fn what_is_exported_and_imported_is_the_same_and_importing_again_changes_nothing
     let one = filled(from.path());
     let lines = exported(from.path()); // while its owner goes on
     let two = open(Some(to.path()));
-    let all = Moved { runs: 2, events: 3, new_runs: 2, new_events: 3 };
+    let all = Moved { runs: 2, events: 3, new_runs: 2, new_events: 3, kept: 0 };
     assert_eq!(wait(import(&two, &mut lines.as_slice())).unwrap(), all);
     let everything = |journal: &Journal| {
         let runs = journal.runs(&runs(-10.0, 100.0), &|run| Some(run.clone())).unwrap().rows;
@@ -126,4 +127,27 @@ fn the_commands_move_a_journal_from_folder_to_folder_and_say_what_is_wrong() {
     std::fs::write(made.join("journal.sqlite"), "no database".repeat(100)).unwrap();
     assert_eq!(journal("verify", &made, None).0, 1);
     drop(owner);
+}
+
+#[test]
+fn an_older_export_takes_nothing_back() {
+    let (older, newer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let journal = open(Some(older.path()));
+    let other = ended(run("b", 0.0), 5.0, Outcome::Forced);
+    record(&journal, &[run("a", 0.0), other, run("same", 0.0)], &[]).unwrap();
+    let old = exported(older.path());
+    drop(journal);
+
+    let journal = open(Some(newer.path()));
+    let over = ended(run("a", 0.0), 9.0, Outcome::Recovered);
+    let more = Run { targets: vec![target("shop", "web-0", "n1")], ..ended(run("b", 0.0), 5.0, Outcome::Recovered) };
+    record(&journal, &[over.clone(), more.clone(), run("same", 0.0)], &[]).unwrap();
+    let moved = wait(import(&journal, &mut old.as_slice())).unwrap();
+    assert_eq!(moved, Moved { runs: 3, events: 0, new_runs: 0, new_events: 0, kept: 2 });
+    assert_eq!((journal.run("a").unwrap(), journal.run("b").unwrap()), (Some(over.clone()), Some(more)));
+
+    let new = exported(newer.path());
+    let journal = open(Some(older.path()));
+    assert_eq!(wait(import(&journal, &mut new.as_slice())).unwrap().kept, 0, "the newer one brings the older up to date");
+    assert_eq!(journal.run("a").unwrap(), Some(over));
 }

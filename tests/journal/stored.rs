@@ -1,10 +1,12 @@
 //! What a batch means: one row for each run and event whatever is told again, positions, the stream, the counters.
 
-use crate::build::{at, ended, event, events, ids, keys, open, record, run, runs, target, wait};
-use chaoscope::journal::{Batch, Family, Item, Journal};
+use crate::build::{at, config, ended, event, events, ids, keys, open, record, run, runs, target, wait};
+use chaoscope::journal::{Batch, Config, Family, Item, Journal, verify};
 use chaoscope_model::event::{Event, Severity};
 use chaoscope_model::run::{Outcome, Run};
 use chaoscope_model::time::Precision;
+use jiff::Timestamp;
+use std::time::Duration;
 
 fn position(journal: &Journal) -> u64 {
     journal.position().1
@@ -14,8 +16,8 @@ fn position(journal: &Journal) -> u64 {
 fn what_is_recorded_is_found_by_time_by_id_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(Some(folder.path()));
-    let batch =
-        Batch { runs: vec![run("a", 0.0)], events: vec![event("e", "a", 1.0)], states: vec![("s".to_owned(), Some(b"state".to_vec()))] };
+    let states = vec![("s".to_owned(), Some(b"state".to_vec()))];
+    let batch = Batch { runs: vec![run("a", 0.0)], events: vec![event("e", "a", 1.0)], states, ..Batch::default() };
     wait(journal.record(batch)).unwrap();
     record(&journal, &[ended(run("b", 10.0), 20.0, Outcome::Recovered)], &[]).unwrap();
     for _ in 0..2 {
@@ -142,7 +144,25 @@ fn an_outcome_is_counted_once_and_all_outcomes_are_there_from_the_first_sight() 
     }
     let journal = open(Some(folder.path()));
     record(&journal, &[ended(run("a", 0.0), 9.0, Outcome::Forced)], &[]).unwrap();
-    assert_eq!((outcome(&journal, "recovered"), outcome(&journal, "forced")), (Some(1), Some(1)));
+    assert_eq!((outcome(&journal, "recovered"), outcome(&journal, "forced")), (Some(1), Some(0)), "one run, counted once");
+}
+
+#[test]
+fn an_outcome_that_had_not_settled_is_counted_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovered = ["shop", "NetworkChaos", "delay", "recovered"];
+    let slow = Config { settle: Duration::from_hours(1), retention: Some(Duration::from_secs(1)), ..config(Some(folder.path())) };
+    for _ in 0..2 {
+        let journal = Journal::open(&slow).unwrap().0;
+        let now = Timestamp::now();
+        let over = Run { started_at: now, ended_at: Some(now), ..ended(run("a", 0.0), 0.0, Outcome::Recovered) };
+        record(&journal, &[over], &[]).unwrap();
+        assert_eq!(count(&journal, Family::Runs, &recovered), Some(0));
+    }
+    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    let journal = open(Some(folder.path()));
+    record(&journal, &[], &[event("e", "a", 0.0)]).unwrap();
+    assert_eq!(count(&journal, Family::Runs, &recovered), Some(1));
 }
 
 #[test]
@@ -205,4 +225,42 @@ fn durations_are_observed_once_and_only_where_the_bucket_is_certain() {
     over.targets[0].recovered_at = Some(at(10.2));
     over.targets[0].precision.insert("recovered_at".into(), ns);
     assert_eq!(observed(&[over], Family::RecoverySeconds), [(0.25, 1)]);
+}
+
+#[test]
+fn a_withdrawn_run_is_gone_and_its_events_belong_to_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(Some(folder.path()));
+    let over = ended(run("b", 1.0), 2.0, Outcome::Recovered);
+    record(&journal, &[run("a", 0.0), over.clone()], &[event("e", "a", 1.0), event("f", "b", 1.0)]).unwrap();
+    let (before, tally, mut changes) = (position(&journal), journal.tally(), journal.subscribe());
+
+    let withdrawn = vec!["a".to_owned(), "b".to_owned(), "never".to_owned()];
+    let late = vec![event("g", "a", 3.0)];
+    wait(journal.record(Batch { withdrawn: withdrawn.clone(), events: late, ..Batch::default() })).unwrap();
+    wait(journal.record(Batch { withdrawn, ..Batch::default() })).unwrap();
+
+    assert_eq!((journal.run("a").unwrap(), journal.run("b").unwrap()), (None, Some(over)), "what ended stays");
+    let of = |key: &str| journal.events(&events(0.0, 9.0), &|event, _| event.key == key).unwrap().rows[0].run.clone();
+    assert_eq!((of("e"), of("f"), of("g")), (None, Some("b".to_owned()), None));
+    assert_eq!((journal.status().runs, journal.status().open_runs, journal.status().events), (1, 0, 3));
+    assert!(matches!(&changes.try_recv().unwrap().item, Item::Event(event, None) if event.key == "g" && event.run.is_none()));
+    assert!(changes.try_recv().is_err(), "nothing is told of the run");
+    assert!(journal.since(before, 10).unwrap().is_none(), "who knew it begins anew");
+    assert_eq!((position(&journal), journal.tally()), (before + 2, tally));
+    drop(journal);
+    assert_eq!(verify(folder.path()).unwrap().problems, [""; 0]);
+    assert_eq!(position(&open(Some(folder.path()))), before + 2);
+}
+
+#[test]
+fn a_run_may_be_withdrawn_and_told_again_at_once() {
+    let journal = open(None);
+    record(&journal, &[run("a", 0.0)], &[event("e", "a", 1.0)]).unwrap();
+    let again = Batch { withdrawn: vec!["a".into()], runs: vec![run("b", 0.0)], events: vec![event("e", "b", 1.0)], ..Batch::default() };
+    wait(journal.record(again)).unwrap();
+    assert_eq!(journal.events(&events(0.0, 9.0), &|_, run| run.is_some_and(|run| run.id == "b")).unwrap().rows.len(), 1);
+    let both = Batch { withdrawn: vec!["b".into()], runs: vec![run("b", 2.0)], ..Batch::default() };
+    wait(journal.record(both)).unwrap();
+    assert_eq!(journal.open_runs().unwrap(), [run("b", 2.0)]);
 }

@@ -131,7 +131,9 @@ impl Server {
     pub(crate) fn start(start: Start) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let inside = runtime.enter();
-        let (journal, _) = Journal::open(&journal::Config { folder: start.folder, retention: None, max_bytes: None }).unwrap();
+        let (journal, _) =
+            Journal::open(&journal::Config { folder: start.folder, retention: None, max_bytes: None, settle: std::time::Duration::ZERO })
+                .unwrap();
         let mode = start.tokens.map_or(Mode::None, |file| Mode::Token { files: vec![file] });
         let access = Access::open(Config { mode }).unwrap();
         let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };

@@ -170,7 +170,7 @@ impl Standalone {
     fn journal(&self) -> Journal {
         assert!(self.process.is_none(), "a journal has one owner");
         let folder = Some(self.journal_folder());
-        let config = Config { folder, retention: None, max_bytes: None };
+        let config = Config { folder, retention: None, max_bytes: None, settle: std::time::Duration::ZERO };
         // A child that another test starts just now holds the lock of a journal we have closed, until it becomes another program.
         until(
             || match Journal::open(&config) {

@@ -80,7 +80,12 @@ impl Journal {
 
     /// What the journal itself is told.
     pub fn config(&self) -> crate::journal::Config {
-        crate::journal::Config { folder: self.folder(), retention: self.retention.0, max_bytes: self.max_size.0 }
+        crate::journal::Config {
+            folder: self.folder(),
+            retention: self.retention.0,
+            max_bytes: self.max_size.0,
+            settle: crate::journal::SETTLE,
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
 //! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
-//! kept, `tally` the counters, `lock` the folder, `presence` whether the file is still in it, `open` how all of it comes up, `transfer` export and import, `verify` whether it is whole.
+//! kept, `tally` the counters, `patience` how long a question may take, `lock` the folder, `presence` whether the file is still in it, `open`
+//! how all of it comes up, `transfer` export and import, `verify` whether it is whole.
 
 mod error;
 mod lock;
 mod open;
+mod patience;
 mod pending;
 mod presence;
 mod query;
@@ -21,6 +23,7 @@ mod transfer;
 mod verify;
 
 pub use error::Error;
+pub use patience::{Asker, Patience};
 pub use tally::{BOUNDS, Family, Tally};
 pub use transfer::{FORMAT, Moved, export, import};
 pub use verify::{Report, verify};
@@ -45,7 +48,12 @@ pub struct Config {
     pub retention: Option<Duration>,
     /// Oldest ended runs are dropped beyond so many bytes; `None`: no limit.
     pub max_bytes: Option<u64>,
+    /// An outcome is counted once it has stood for so long; [`SETTLE`] where the cluster is watched, none where what is stored is history.
+    pub settle: Duration,
 }
+
+/// How long an outcome stands before it is counted: the record of an object and the Events about it come by watches of their own, seconds apart.
+pub const SETTLE: Duration = Duration::from_secs(5);
 
 /// Changes that belong together: stored in one transaction, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +64,9 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// What a fold needs to go on after a restart, by the fold's own key; `None`: not needed any more.
     pub states: Vec<(String, Option<Vec<u8>>)>,
+    /// Ids of runs that turned out never to have been: one that is open is deleted, and its events belong to no run; one that ended stays. They
+    /// go before the rest of the batch is stored, so a run that is in `runs` as well is there again.
+    pub withdrawn: Vec<String>,
 }
 
 /// What changed, in the order it was stored.
@@ -83,6 +94,15 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; `None`: this was the last.
     pub next: Option<Position>,
+    /// Whether it ends here only because its time was over: the next page has the rest.
+    pub cut: bool,
+}
+
+impl<T> Page<T> {
+    /// The rows, for who cannot go on with a next page: [`Error::Late`] where time was over before all were found.
+    pub fn whole(self) -> Result<Vec<T>, Error> {
+        if self.cut { Err(Error::Late) } else { Ok(self.rows) }
+    }
 }
 
 /// How a journal is.
@@ -135,6 +155,7 @@ pub struct Restored {
 #[derive(Clone)]
 pub struct Journal {
     inner: Arc<Inner>,
+    patience: Patience,
 }
 
 struct Inner {
@@ -181,29 +202,36 @@ impl Journal {
         stored.await.map_err(|_| Error::Closed)?
     }
 
+    /// The same journal, for a question that may take only so long: then a list ends early and says where it goes on, or the answer is
+    /// [`Error::Late`]; [`Error::Gone`] as soon as nobody waits any more.
+    #[must_use]
+    pub fn within(&self, patience: Patience) -> Self {
+        Self { inner: Arc::clone(&self.inner), patience }
+    }
+
     /// Runs that overlap, newest start first. `see` gives what the caller may see of a run: nothing, all or some of its targets. Blocking.
     pub fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
-        self.inner.readers.runs(query, see)
+        self.inner.readers.runs(&self.patience, query, see)
     }
 
     /// One run. Blocking.
     pub fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        self.inner.readers.run(id)
+        self.inner.readers.run(&self.patience, id)
     }
 
     /// Events, newest first, with their runs. Blocking.
     pub fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
-        self.inner.readers.events(query, see)
+        self.inner.readers.events(&self.patience, query, see)
     }
 
     /// Every run that has not ended. Blocking.
     pub fn open_runs(&self) -> Result<Vec<Run>, Error> {
-        self.inner.readers.open_runs()
+        self.inner.readers.open_runs(&self.patience)
     }
 
     /// What changed after a position, oldest first, runs in their latest state; `None`: that position is pruned or of the future. Blocking.
     pub fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
-        self.inner.readers.since(seq, limit)
+        self.inner.readers.since(&self.patience, seq, limit)
     }
 
     /// Changes from now on. A reader that lags is told so, and goes back to [`Self::since`].

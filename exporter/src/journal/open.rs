@@ -6,9 +6,9 @@
 use super::lock::Folder;
 use super::recorder::Writer;
 use super::retention::Limits;
-use super::store::Rows;
+use super::store::{Rows, Settling};
 use super::tally::Tally;
-use super::{Config, Error, Inner, Journal, Restored, query, schema};
+use super::{Config, Error, Inner, Journal, Patience, Restored, query, schema};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs::File;
@@ -42,13 +42,14 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let (inbox, asked) = mpsc::channel();
     let limits = Limits { age: config.retention, bytes: config.max_bytes };
     let readers = query::Readers::open(&path)?;
-    let writer = Writer::new(connection, asked, hub.clone(), limits, Arc::clone(&folder))?;
+    let settling = Settling::after(config.settle, &connection)?;
+    let writer = Writer::new(connection, asked, hub.clone(), limits, settling, Arc::clone(&folder))?;
     let told = writer.told();
     let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.serve());
     let thread = thread.map_err(|cause| Error::folder(&path, cause))?;
     let places = Arc::new(Semaphore::new(QUEUE));
     let inner = Inner { id, readers, told, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
-    Ok((Journal { inner: Arc::new(inner) }, restored))
+    Ok((Journal { inner: Arc::new(inner), patience: Patience::default() }, restored))
 }
 
 /// The file as a journal of today's version, found to be whole.

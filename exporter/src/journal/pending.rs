@@ -6,7 +6,7 @@
 use super::Batch;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Most events kept; more are dropped and counted.
@@ -22,6 +22,7 @@ pub(super) struct Pending {
     runs: BTreeMap<String, Run>,
     events: BTreeMap<String, Event>,
     states: BTreeMap<String, Option<Vec<u8>>>,
+    withdrawn: BTreeSet<String>,
     /// How many were dropped so far.
     pub(super) dropped: u64,
 }
@@ -35,7 +36,16 @@ pub(super) struct BackOff {
 impl Pending {
     /// Takes a batch in. Of what is there already the newer run and state are kept, and of two statements of an event the better one.
     pub(super) fn add(&mut self, batch: Batch) {
+        for id in batch.withdrawn {
+            self.runs.remove(&id);
+            let room = self.withdrawn.len() < MOST_RUNS;
+            self.dropped += u64::from(!room && !self.withdrawn.contains(&id));
+            if room {
+                self.withdrawn.insert(id);
+            }
+        }
         for run in batch.runs {
+            self.withdrawn.remove(&run.id);
             self.dropped += u64::from(!keep(&mut self.runs, run.id.clone(), run, MOST_RUNS));
         }
         for event in batch.events {
@@ -50,7 +60,7 @@ impl Pending {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.runs.len() + self.events.len() + self.states.len()
+        self.runs.len() + self.events.len() + self.states.len() + self.withdrawn.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,15 +74,21 @@ impl Pending {
             runs: std::mem::take(&mut self.runs).into_values().collect(),
             events: std::mem::take(&mut self.events).into_values().collect(),
             states: std::mem::take(&mut self.states).into_iter().collect(),
+            withdrawn: std::mem::take(&mut self.withdrawn).into_iter().collect(),
         })
     }
 
     /// All of it, each change as a batch of its own.
     pub(super) fn pieces(&mut self) -> Vec<Batch> {
-        let Some(Batch { runs, events, states }) = self.take() else { return Vec::new() };
+        let Some(Batch { runs, events, states, withdrawn }) = self.take() else { return Vec::new() };
+        let withdrawn = withdrawn.into_iter().map(|id| Batch { withdrawn: vec![id], ..Batch::default() });
         let runs = runs.into_iter().map(|run| Batch { runs: vec![run], ..Batch::default() });
         let events = events.into_iter().map(|event| Batch { events: vec![event], ..Batch::default() });
-        runs.chain(events).chain(states.into_iter().map(|state| Batch { states: vec![state], ..Batch::default() })).collect()
+        withdrawn
+            .chain(runs)
+            .chain(events)
+            .chain(states.into_iter().map(|state| Batch { states: vec![state], ..Batch::default() }))
+            .collect()
     }
 }
 
@@ -102,11 +118,6 @@ impl BackOff {
     /// How long until the next try; `None`: the last one succeeded.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.failing.as_ref().map(|(at, ..)| at.saturating_duration_since(Instant::now()))
-    }
-
-    /// Whether it is time for the next try.
-    pub(super) fn is_over(&self) -> bool {
-        self.wait().is_some_and(|wait| wait.is_zero())
     }
 
     /// Why the last try failed.

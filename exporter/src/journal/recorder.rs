@@ -8,9 +8,9 @@ use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
 use super::presence::{EVERY, Presence};
 use super::retention::{self, Limits};
-use super::store::{Rows, Store, Stored, What};
+use super::store::{Rows, Settling, Store, Stored};
 use super::tally::Tally;
-use super::{Batch, Change, Error, Item, Status, Told, query, schema};
+use super::{Batch, Change, Error, Status, Told, query, schema};
 use crate::exposition::Distribution;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -46,6 +46,7 @@ pub(super) struct Writer {
     rows: Rows,
     seq: i64,
     limits: Limits,
+    settling: Settling,
     pending: Pending,
     back_off: BackOff,
     prune_at: Instant,
@@ -61,6 +62,7 @@ impl Writer {
         inbox: Receiver<Asked>,
         hub: broadcast::Sender<Arc<Change>>,
         limits: Limits,
+        settling: Settling,
         folder: Arc<Folder>,
     ) -> Result<Self, Error> {
         let (tally, faulty) = stored_tally(&connection)?;
@@ -83,6 +85,7 @@ impl Writer {
             rows,
             seq,
             limits,
+            settling,
             pending: Pending::default(),
             back_off: BackOff::default(),
             prune_at: Instant::now(),
@@ -101,13 +104,13 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let wait = self.back_off.wait().unwrap_or(EVERY).min(EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
-            match self.inbox.recv_timeout(wait) {
+            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(EVERY).min(EVERY);
+            match self.inbox.recv_timeout(next.min(self.prune_at.saturating_duration_since(Instant::now()))) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.back_off.is_over() {
+            if self.back_off.wait().or_else(|| self.settling.wait()).is_some_and(|wait| wait.is_zero()) {
                 // Its outcome is logged, and there is nobody else to tell.
                 let _ = self.store(&[]);
             }
@@ -125,7 +128,7 @@ impl Writer {
 
     /// Stores a batch and what else is waiting.
     fn group(&mut self, first: Asked) {
-        let size = |batch: &Batch| batch.runs.len() + batch.events.len() + batch.states.len();
+        let size = |batch: &Batch| batch.runs.len() + batch.events.len() + batch.states.len() + batch.withdrawn.len();
         let mut changes = size(&first.batch);
         let (mut batches, mut callers) = (vec![first.batch], vec![(first.done, first.place)]);
         while changes < GROUP
@@ -175,6 +178,7 @@ impl Writer {
         let pending = self.pending.take();
         let all: Vec<&Batch> = pending.iter().chain(batches).collect();
         let started = Instant::now();
+        self.settling.due = None; // what cannot be counted is not tried at once again
         let stored = self.commit(&all);
         match stored {
             Ok(changes) => {
@@ -222,18 +226,18 @@ impl Writer {
         let horizon = self.limits.horizon(&self.connection)?;
         let told = self.hub.receiver_count() > 0;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut store = Store::new(&transaction, &self.tally, self.seq, horizon, self.rows, told);
+        let mut store = Store::new(&transaction, &self.tally, self.seq, horizon, self.rows, told, self.settling.now());
         for batch in batches {
             store.put(batch)?;
         }
         store.finish()?;
-        let Store { seq, draft, changes, rows, .. } = store;
+        let Store { seq, draft, changes, rows, settling, .. } = store;
         transaction.commit()?;
         if draft.is_full() && !std::mem::replace(&mut self.status.tally_full, true) {
             tracing::warn!("there are too many combinations of name space, kind and action: new ones are not counted");
         }
         self.tally.apply(draft.into_changes());
-        (self.seq, self.rows) = (seq, rows);
+        (self.seq, self.rows, self.settling) = (seq, rows, settling);
         Ok(changes)
     }
 
@@ -243,12 +247,8 @@ impl Writer {
         if self.prunable && self.limits.is_beyond(self.status.bytes) {
             self.prune_at = self.prune_at.min(Instant::now() + PRUNE_SOON);
         }
-        for Stored { seq, what } in changes {
-            let item = match what {
-                What::Run(run) => Item::Run(run),
-                What::Event(event, run) => Item::Event(event, run),
-            };
-            let _ = self.hub.send(Arc::new(Change { seq: seq.unsigned_abs(), item })); // nobody listens
+        for change in changes {
+            let _ = self.hub.send(Arc::new(Change::from(change))); // nobody listens
         }
     }
 

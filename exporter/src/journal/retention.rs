@@ -1,4 +1,5 @@
-//! How much is kept: ended runs, with their events, up to an age and up to a size. Never an open run; and no counter is lowered.
+//! How much is kept: ended runs, with their events, up to an age and up to a size. Never an open run, nor one that is still to be
+//! counted; and no counter is lowered.
 //!
 //! Apart from the recorder, which calls it when nothing else is to be done: one step deletes [`STEP`] rows at most and says whether there
 //! may be more. What is pruned is not taken in again when a list tells of it anew: [`Limits::horizon`].
@@ -108,7 +109,7 @@ pub(super) fn prune(connection: &mut Connection, limits: &Limits, rows: &mut Row
 
 /// The oldest ended runs, and when the last of them ended.
 fn ended(transaction: &Transaction<'_>, until: i64, step: i64) -> Result<(Vec<Ended>, Option<i64>), Error> {
-    let sql = "SELECT pk, id, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 ORDER BY closed_at LIMIT ?2";
+    let sql = "SELECT pk, id, closed_at FROM run WHERE closed_at IS NOT NULL AND closed_at <= ?1 AND settles_at IS NULL ORDER BY closed_at LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
     let rows = statement.query_map((until, step), |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;

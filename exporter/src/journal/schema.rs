@@ -15,8 +15,10 @@ pub(super) const APPLICATION: i32 = 0x4348_5343;
 ///
 /// Times are unix nanoseconds, cut to what 64 bits hold (1677 to 2262). `run.closed_at` is when a run with an outcome ended: what retention
 /// goes by. `event.key` is the first 16 bytes of the key's SHA-256. `event.run` is a run's id and no reference: an
-/// event may come before its run.
-const MIGRATIONS: [&str; 1] = ["
+/// event may come before its run. `run.settles_at` is when the outcome of a run that is not counted yet may be, `run.counted` the outcome it
+/// was counted with.
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE run(pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL UNIQUE, started_at INTEGER NOT NULL,
   ended_at INTEGER, closed_at INTEGER, body TEXT NOT NULL) STRICT;
@@ -30,10 +32,17 @@ CREATE TABLE term(term INTEGER NOT NULL, span INTEGER NOT NULL, at INTEGER NOT N
 CREATE TABLE state(key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE counter(family TEXT NOT NULL, labels TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(family, labels)) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal', lower(hex(randomblob(8)))), ('floor', 0), ('horizon', NULL);
-"];
+",
+    "
+ALTER TABLE run ADD COLUMN settles_at INTEGER;
+ALTER TABLE run ADD COLUMN counted TEXT;
+UPDATE run SET counted = CASE WHEN json_valid(body) THEN body ->> '$.outcome' END WHERE closed_at IS NOT NULL;
+CREATE INDEX run_unsettled ON run(settles_at) WHERE settles_at IS NOT NULL;
+",
+];
 
 /// The version this program writes: how many scripts there are.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
 
 /// How many prepared statements a connection keeps.
@@ -91,7 +100,7 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 }
 
 /// Brings the schema up to [`VERSION`].
-fn migrate(connection: &mut Connection) -> Result<()> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let from = usize::try_from(version(connection)?).unwrap_or(0);
     for (script, version) in MIGRATIONS.iter().zip(1_i32..).skip(from) {
         let transaction = connection.transaction()?;

@@ -3,9 +3,14 @@
 //! Apart from the recorder, which decides when; here is what a run or an event that is known already means. To extend: what is stored of a
 //! batch, in [`Store::put`].
 
+mod settled;
+mod withdrawal;
+
+pub(super) use settled::Settling;
+
 use super::tally::{Draft, Tally};
 use super::term::{self, Place, hash, nanos};
-use super::{Batch, Error};
+use super::{Batch, Change, Error, Item};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
@@ -21,6 +26,16 @@ pub(super) struct Stored {
 pub(super) enum What {
     Run(Arc<Run>),
     Event(Arc<Event>, Option<Arc<Run>>),
+}
+
+impl From<Stored> for Change {
+    fn from(Stored { seq, what }: Stored) -> Self {
+        let item = match what {
+            What::Run(run) => Item::Run(run),
+            What::Event(event, run) => Item::Event(event, run),
+        };
+        Self { seq: seq.unsigned_abs(), item }
+    }
 }
 
 /// How many rows there are.
@@ -43,6 +58,7 @@ pub(super) struct Store<'c> {
     pub(super) draft: Draft,
     pub(super) changes: Vec<Stored>,
     pub(super) rows: Rows,
+    pub(super) settling: Settling,
     runs: HashMap<String, Arc<Run>>,
 }
 
@@ -53,17 +69,32 @@ struct Known {
 }
 
 impl<'c> Store<'c> {
-    pub(super) fn new(connection: &'c Connection, tally: &Arc<Tally>, seq: i64, horizon: i64, rows: Rows, told: bool) -> Self {
-        Self { connection, seq, horizon, told, draft: Draft::of(tally), changes: Vec::new(), rows, runs: HashMap::new() }
+    pub(super) fn new(
+        connection: &'c Connection,
+        tally: &Arc<Tally>,
+        seq: i64,
+        horizon: i64,
+        rows: Rows,
+        told: bool,
+        settling: Settling,
+    ) -> Self {
+        let (draft, changes, runs) = (Draft::of(tally), Vec::new(), HashMap::new());
+        Self { connection, seq, horizon, told, draft, changes, rows, settling, runs }
     }
 
-    /// Stores a batch. Runs come first, so that events find theirs.
+    /// Stores a batch. What is withdrawn goes first, so that its events are free; then runs, so that events find theirs.
     pub(super) fn put(&mut self, batch: &Batch) -> Result<(), Error> {
+        for id in &batch.withdrawn {
+            self.withdraw(id)?;
+        }
         for run in &batch.runs {
             self.run(run)?;
         }
         for event in &batch.events {
-            self.event(event)?;
+            match event.run.as_ref().filter(|id| batch.withdrawn.contains(id)) {
+                Some(id) if self.run_of(id)?.is_none() => self.event(&Event { run: None, ..event.clone() })?,
+                _ => self.event(event)?,
+            }
         }
         for (key, state) in &batch.states {
             match state {
@@ -74,8 +105,9 @@ impl<'c> Store<'c> {
         Ok(())
     }
 
-    /// Stores the counters; the last thing a transaction does.
+    /// Counts what has settled and stores the counters; the last thing a transaction does.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.count_settled()?;
         let mut statement = self.connection.prepare_cached("INSERT OR REPLACE INTO counter VALUES (?1, ?2, ?3)")?;
         for row in self.draft.rows() {
             statement.execute(row)?;
@@ -93,25 +125,26 @@ impl<'c> Store<'c> {
         let body = serde_json::to_string(run).map_err(|cause| Error::body(&run.id, cause))?;
         let known = self
             .connection
-            .prepare_cached("SELECT pk, body FROM run WHERE id = ?1")?
-            .query_row([&run.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+            .prepare_cached("SELECT pk, body, settles_at, counted IS NOT NULL FROM run WHERE id = ?1")?
+            .query_row([&run.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, (row.get(2)?, row.get(3)?))))
             .optional()?;
         let closed = run.outcome.map(|_| nanos(run.ended_at.unwrap_or(run.started_at)));
         let (started, ended) = (nanos(run.started_at), run.ended_at.map(nanos));
         let before = match &known {
-            Some((_, old)) if *old == body => return Ok(()),
-            Some((_, old)) => Some(serde_json::from_str::<Run>(old).map_err(|cause| Error::body(&run.id, cause))?),
+            Some((_, old, _)) if *old == body => return Ok(()),
+            Some((_, old, _)) => Some(serde_json::from_str::<Run>(old).map_err(|cause| Error::body(&run.id, cause))?),
             None if closed.is_some_and(|closed| closed <= self.horizon) => return Ok(()),
             None => None,
         };
         self.seq += 1;
-        let row = if let Some((pk, _)) = known {
-            let sql = "UPDATE run SET seq = ?2, started_at = ?3, ended_at = ?4, closed_at = ?5, body = ?6 WHERE pk = ?1";
-            self.connection.prepare_cached(sql)?.execute(params![pk, self.seq, started, ended, closed, body])?;
+        let settles = self.settling.of(run, before.as_ref(), known.as_ref().map_or((None, false), |(.., counted)| *counted));
+        let row = if let Some((pk, ..)) = known {
+            let sql = "UPDATE run SET seq = ?2, started_at = ?3, ended_at = ?4, closed_at = ?5, body = ?6, settles_at = ?7 WHERE pk = ?1";
+            self.connection.prepare_cached(sql)?.execute(params![pk, self.seq, started, ended, closed, body, settles])?;
             pk
         } else {
-            let sql = "INSERT INTO run(id, seq, started_at, ended_at, closed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            self.connection.prepare_cached(sql)?.insert(params![run.id, self.seq, started, ended, closed, body])?
+            let sql = "INSERT INTO run(id, seq, started_at, ended_at, closed_at, body, settles_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            self.connection.prepare_cached(sql)?.insert(params![run.id, self.seq, started, ended, closed, body, settles])?
         };
         self.places(row, &before.as_ref().map(term::of_run).unwrap_or_default(), &term::of_run(run))?;
         self.draft.run(run, before.as_ref());

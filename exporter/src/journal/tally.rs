@@ -1,7 +1,7 @@
 //! The journal's counters: what the metrics count of runs and events. Apart from the rows, so that retention lowers none; stored in the
 //! transaction that stores what they count, so that each thing is counted once, whatever is restarted or replayed.
 //!
-//! To extend: a [`Family`] and the line that counts it, in [`Draft::run`] or [`Draft::event`].
+//! To extend: a [`Family`] and the line that counts it, in [`Draft::run`], [`Draft::settled`] or [`Draft::event`].
 
 use crate::exposition::Distribution;
 use crate::exposition::distribution::share_a_bucket;
@@ -20,7 +20,7 @@ const MOST_SERIES: usize = 100_000;
 /// What is counted, by which labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// Runs that got an outcome: `experiment_namespace`, `kind`, `action`, `outcome`.
+    /// Runs whose outcome settled, each once: `experiment_namespace`, `kind`, `action`, `outcome`.
     Runs,
     /// Kubernetes Events upstream's recorder sent: `type`, `reason`, `namespace`.
     Emitted,
@@ -145,9 +145,6 @@ impl Draft {
         for outcome in Outcome::ALL {
             self.change(Family::Runs, &[&run.namespace, &run.kind, &run.action, outcome.as_str()], |_| ());
         }
-        if let Some(outcome) = run.outcome.filter(|outcome| before.and_then(|before| before.outcome) != Some(*outcome)) {
-            self.count(Family::Runs, &[&run.namespace, &run.kind, &run.action, outcome.as_str()]);
-        }
         for (index, target) in run.targets.iter().enumerate() {
             let old = before.and_then(|run| Some((run, same_target(run, target, index)?)));
             if let Some(seconds) = injection(run, target).filter(|_| old.and_then(|(run, target)| injection(run, target)).is_none()) {
@@ -157,6 +154,11 @@ impl Draft {
                 self.observe(Family::RecoverySeconds, &[&run.kind, &run.action], seconds);
             }
         }
+    }
+
+    /// A run whose outcome has settled.
+    pub(super) fn settled(&mut self, run: &Run, outcome: Outcome) {
+        self.count(Family::Runs, &[&run.namespace, &run.kind, &run.action, outcome.as_str()]);
     }
 
     /// An event that is stored for the first time; `run`: the one it belongs to.

@@ -7,8 +7,10 @@
 use super::{Batch, Error, Journal, open, schema};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
+use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _, Write};
 use std::path::Path;
 
@@ -30,6 +32,8 @@ pub struct Moved {
     pub new_runs: u64,
     /// Of those read, events that were not there before.
     pub new_events: u64,
+    /// Of the runs read, those of which the journal knows as much or more already: it keeps its own.
+    pub kept: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +90,8 @@ pub fn export(folder: &Path, out: &mut impl Write) -> Result<Moved, Error> {
     Ok(moved)
 }
 
-/// Stores every run and event of an export; what is there already is not stored again. Lines before a faulty one are stored. Blocks while
+/// Stores every run and event of an export; what is there already is not stored again, and a run only if more is known of it than the journal
+/// knows: an older export takes nothing back. Lines before a faulty one are stored. Blocks while
 /// it reads.
 pub async fn import(journal: &Journal, input: &mut (impl BufRead + Send)) -> Result<Moved, Error> {
     let before = journal.status();
@@ -122,7 +127,25 @@ pub async fn import(journal: &Journal, input: &mut (impl BufRead + Send)) -> Res
 async fn store(journal: &Journal, batch: &mut Batch, moved: &mut Moved) -> Result<(), Error> {
     moved.runs += batch.runs.len() as u64;
     moved.events += batch.events.len() as u64;
+    let mut wanted: BTreeMap<String, Run> = BTreeMap::new();
+    for run in std::mem::take(&mut batch.runs) {
+        let known = wanted.get(&run.id).cloned().map_or_else(|| journal.run(&run.id), |run| Ok(Some(run)))?;
+        if known.as_ref().is_none_or(|known| completeness(&run) > completeness(known)) {
+            wanted.insert(run.id.clone(), run);
+        } else {
+            moved.kept += u64::from(known != Some(run));
+        }
+    }
+    batch.runs = wanted.into_values().collect();
     journal.record(std::mem::take(batch)).await
+}
+
+/// How much is known of a run: whether it ended, up to when anything is known, and how many times are.
+fn completeness(run: &Run) -> (bool, Option<Timestamp>, usize) {
+    let of_run = [run.injected_at, run.stop_requested_at, run.recovered_at, run.ended_at];
+    let of_targets = run.targets.iter().flat_map(|target| [target.injected_at, target.recovered_at]);
+    let times: Vec<_> = of_run.into_iter().chain(of_targets).flatten().collect();
+    (run.outcome.is_some(), times.iter().max().copied(), times.len() + run.targets.len())
 }
 
 /// The next line that is not empty, without its end. `false`: there is none.

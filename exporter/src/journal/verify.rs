@@ -90,10 +90,11 @@ fn look_through(folder: &Path) -> Result<Report, Error> {
 }
 
 /// Every run and event: it can be understood, its columns say what it says, and it is found by all it should be. Answers how many runs of
-/// each series have an outcome.
+/// each series were counted.
 fn rows(transaction: &Transaction<'_>, report: &mut Report) -> Result<BTreeMap<Vec<String>, u64>, Error> {
     let (mut counted, mut places) = (BTreeMap::new(), 0_i64);
-    let mut statement = transaction.prepare("SELECT pk, id, started_at, ended_at, closed_at, body FROM run")?;
+    let mut statement =
+        transaction.prepare("SELECT pk, id, started_at, ended_at, closed_at, body, settles_at IS NULL, counted FROM run")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.runs += 1;
@@ -109,9 +110,13 @@ fn rows(transaction: &Transaction<'_>, report: &mut Report) -> Result<BTreeMap<V
         if run.id != id || columns != (nanos(run.started_at), run.ended_at.map(nanos), run.is_open()) {
             report.say(format!("run {id}: its columns say something else"));
         }
-        if let Some(outcome) = run.outcome {
-            let labels = [&run.namespace, &run.kind, &run.action, outcome.as_str()].map(str::to_owned);
-            *counted.entry(labels.to_vec()).or_default() += 1;
+        let (settled, outcome): (bool, Option<String>) = (row.get(6)?, row.get(7)?);
+        if settled == (outcome.is_none() && !run.is_open()) {
+            report.say(format!("run {id}: it is not told whether it was counted"));
+        }
+        if let Some(outcome) = outcome {
+            let labels = vec![run.namespace.clone(), run.kind.clone(), run.action.clone(), outcome];
+            *counted.entry(labels).or_default() += 1;
         }
         places += findable(transaction, &format!("run {id}"), pk, &term::of_run(&run), report)?;
     }

@@ -23,8 +23,9 @@ pub async fn run(command: JournalCommand) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         JournalCommand::Import { journal, file } => {
-            let Moved { runs, events, new_runs, new_events } = import(&journal.config(), &file).await?;
-            print(format!("{runs} runs, {new_runs} of them new; {events} events, {new_events} of them new\n")).map_err(later)?;
+            let Moved { runs, events, new_runs, new_events, kept } = import(&journal.config(), &file).await?;
+            let kept = if kept == 0 { String::new() } else { format!(", {kept} known better here and kept") };
+            print(format!("{runs} runs, {new_runs} of them new{kept}; {events} events, {new_events} of them new\n")).map_err(later)?;
             Ok(ExitCode::SUCCESS)
         }
         JournalCommand::Verify { folder } => {
@@ -63,7 +64,8 @@ fn export(folder: &Path, file: &Path) -> Result<Moved, Failure> {
 
 async fn import(config: &journal::Config, file: &Path) -> Result<Moved, Failure> {
     let folder = existing(config.folder.clone())?;
-    let (journal, _) = Journal::open(&journal::Config { folder: Some(folder), ..config.clone() }).map_err(usage)?;
+    let (journal, _) =
+        Journal::open(&journal::Config { folder: Some(folder), settle: std::time::Duration::ZERO, ..config.clone() }).map_err(usage)?;
     if is_standard(file) {
         return journal::import(&journal, &mut BufReader::new(stdin())).await.map_err(later);
     }

@@ -45,7 +45,7 @@ pub async fn run(flags: Record) -> Result<ExitCode, Failure> {
     let client = connect(&flags.server.whereabouts()).await.map_err(usage)?;
     let asked = shutdown().map_err(later)?;
     let writer = Writer::create(&flags.recorded.path, Timestamp::now()).map_err(usage)?;
-    let config = journal::Config { folder: None, retention: None, max_bytes: None };
+    let config = journal::Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO };
     let (journal, restored) = Journal::open(&config).context("cannot open a temporary journal").map_err(later)?;
     let ingest = Ingest::start("", journal, &restored.states, Clock::System, None);
     let intake = Intake::new(ingest.clone(), Decoding::default());

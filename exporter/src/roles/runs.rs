@@ -55,7 +55,7 @@ impl Runs {
 
     /// The same with a journal that goes with the process.
     pub(super) fn temporary(api: &config::Api, door: &Door) -> Result<(Self, Restored), Failure> {
-        let config = crate::journal::Config { folder: None, retention: None, max_bytes: None };
+        let config = crate::journal::Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO };
         Self::with(&config, None, api, door, None)
     }
 

@@ -11,7 +11,7 @@ mod view;
 
 use super::access::{Access, Denied, Viewer};
 use super::doctor::{self, Facts, Gather, Line};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Patience};
 use ask::{Ask, CHOICES, SHOWN};
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -26,6 +26,7 @@ use chaoscope_model::run::Run;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use timeline::{Axis, Mark};
 use view::{Count, Group};
 
@@ -45,6 +46,9 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
         hash(SCRIPT)
     )
 });
+
+/// How long the journal may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the page needs.
 #[derive(Clone)]
@@ -102,7 +106,9 @@ async fn show(State(page): State<Arc<RunsPage>>, RawQuery(query): RawQuery, head
         Ok(viewer) => viewer,
         Err(denied) => return refused(&denied),
     };
-    let made = tokio::task::spawn_blocking(move || answer(&page, query.as_deref().unwrap_or(""), &viewer)).await;
+    let patience = Patience::of(PATIENCE);
+    let _asker = patience.asker(); // dropped with this future: then nobody waits
+    let made = tokio::task::spawn_blocking(move || answer(&page, query.as_deref().unwrap_or(""), &viewer, patience)).await;
     match made {
         Ok(Ok(Answer { status, html: Ok(html) })) => {
             let policy = HeaderValue::from_str(&POLICY).unwrap_or(HeaderValue::from_static("default-src 'none'"));
@@ -125,7 +131,7 @@ fn refused(denied: &Denied) -> Response {
     response
 }
 
-fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denied> {
+fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> Result<Answer, Denied> {
     let facts = (page.gather)();
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
@@ -134,8 +140,12 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denie
     };
     let (mut runs, mut more) = (Vec::new(), false);
     if status == StatusCode::OK {
-        match find(&page.journal, &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
+        match find(&page.journal.within(patience), &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
             Ok(found) => (runs, more) = found,
+            Err(journal::Error::Late | journal::Error::Busy | journal::Error::Gone) => {
+                let remedy = "the journal took too long: ask for less time, or with more filters";
+                (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, remedy.to_owned());
+            }
             Err(error) => {
                 tracing::error!(%error, "The journal cannot be read for the status page.");
                 (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read: see the log".to_owned());
@@ -212,7 +222,8 @@ mod tests {
     use jiff::Timestamp;
 
     async fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
-        let (journal, _) = Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None }).unwrap();
+        let (journal, _) =
+            Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
         journal.record(Batch { runs, ..Batch::default() }).await.unwrap();
         let access = Access::open(Config { mode: Mode::None }).unwrap();
         RunsPage { journal, gather: Arc::new(move || facts.clone()), access, telemetry_path: "/metrics".to_owned() }

@@ -7,6 +7,7 @@ pub mod decode;
 mod fields;
 pub mod kinds;
 mod notice;
+mod reasons;
 mod spec;
 
 pub use fields::Undecodable;

@@ -4,7 +4,7 @@
 //! form. Events of client-go's recorder (podiochaos, podhttpchaos, condition) have such a name too, and no annotations.
 
 use super::fields::{Undecodable, text, text_or_empty, time};
-use super::spec;
+use super::{reasons, spec};
 use chaoscope_model::event::Severity;
 use chaoscope_model::observation::{Mark, News, Notice, Operation, TargetName};
 use chaoscope_model::time::Moment;
@@ -18,7 +18,8 @@ const PREFIX: &str = "chaos-mesh.org/";
 /// How far the name's time may be from the API server's before it is no time at all.
 const CREDIBLE: SignedDuration = SignedDuration::from_hours(24);
 const MOST_ATTRIBUTES: usize = 16;
-const LONGEST_ATTRIBUTE: usize = 512;
+/// As long as an id of a record may be, so that both name the same target.
+const LONGEST_ATTRIBUTE: usize = super::fields::LONGEST;
 
 /// What an Event tells; `None` when it is about an object of somebody else.
 pub(super) fn decode(object: &Value, seen: Timestamp) -> Result<Option<Notice>, Undecodable> {
@@ -34,6 +35,7 @@ pub(super) fn decode(object: &Value, seen: Timestamp) -> Result<Option<Notice>, 
     let name = text(object, "metadata.name")?.ok_or(Undecodable::Missing("metadata.name"))?;
     let attributes = attributes(object);
     let attribute = |key: &str| attributes.get(key).cloned();
+    let reason = text_or_empty(object, "reason")?;
     let warning = text_or_empty(object, "type")? == "Warning";
     let target = attribute("id").map_or_else(TargetName::default, |id| spec::target(&about.kind, &id));
     Ok(Some(Notice {
@@ -45,9 +47,9 @@ pub(super) fn decode(object: &Value, seen: Timestamp) -> Result<Option<Notice>, 
         name,
         seen,
         severity: if warning { Severity::Warning } else { Severity::Normal },
-        reason: text_or_empty(object, "reason")?,
+        own: attributes.contains_key("type") && reasons::is_known(&reason),
+        reason,
         message: text_or_empty(object, "message")?,
-        own: attributes.contains_key("type"),
         attributes,
     }))
 }
@@ -117,6 +119,18 @@ mod tests {
             let notice = decode(&event(name), Timestamp::UNIX_EPOCH).unwrap().unwrap();
             assert_eq!(notice.at, Moment::second("2026-11-21T13:56:47Z".parse().unwrap()), "{name}");
         }
+    }
+
+    #[test]
+    fn only_the_recorders_own_reasons_are_its_own() {
+        let own = |object: &Value| decode(object, Timestamp::UNIX_EPOCH).unwrap().unwrap().own;
+        let mut object = event("cut.18ea1403c835db21");
+        assert!(own(&object));
+        object["reason"] = json!("Forged-1");
+        assert!(!own(&object));
+        object["reason"] = json!("Applied");
+        object["metadata"]["annotations"] = json!({});
+        assert!(!own(&object), "client-go's recorder annotates nothing");
     }
 
     #[test]
