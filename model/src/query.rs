@@ -1,18 +1,20 @@
 //! What a caller asks for: [`Filter`], the same parameters for runs and for events, with its one way to match; [`RunQuery`] and
 //! [`EventQuery`] add the time and the page.
 //!
-//! A value may hold `*` (glob), begin with `~` (regular expression) or `!` (not); repeated values are alternatives. Whoever narrows a search
+//! A value may hold `*` (glob), begin with `~` (regular expression) or `!` (not); repeated values are alternatives;
+//! `text` is looked for anywhere in a value, all others are the value. Whoever narrows a search
 //! by other means (the journal's SQL) must never narrow more than this does: `stuck` and `overdue` are no phases anybody stores, and what a
 //! caller may not see is taken away before it is matched.
 
+mod closed;
 mod words;
 
-use crate::event::{Event, Severity};
-use crate::experiment::Tool;
+use crate::event::Event;
 use crate::run::{Run, Target};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+pub use closed::closed;
 pub use words::{LONGEST_VALUE, MOST_VALUES, Words};
 
 /// Most regular expressions of one query, all parameters together: each costs memory and time.
@@ -37,6 +39,18 @@ pub const FIELDS: [&str; 14] = [
     "reason",
     "type",
 ];
+
+/// The parameter that is looked for anywhere.
+const TEXT: &str = "text";
+
+/// What of a run is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All there is; some of it may be taken away before it is shown.
+    Whole,
+    /// What is shown.
+    Seen,
+}
 
 /// Why a parameter is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +78,6 @@ impl Refused {
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     words: BTreeMap<&'static str, Words>,
-    /// Lower case; found anywhere in names, messages and parameters.
-    text: Vec<String>,
     /// How many regular expressions there are.
     expressions: usize,
     /// The present, for `phase=stuck` and `phase=overdue`; without it only what [`Run::at`] noted in a run counts.
@@ -119,18 +131,11 @@ impl Filter {
 
     /// One more `parameter=value`. `Ok(false)`: not a filter's parameter.
     pub fn add(&mut self, parameter: &str, value: &str) -> Result<bool, Refused> {
-        let field = FIELDS.iter().copied().find(|field| *field == parameter);
-        if field.is_none() && parameter != "text" {
-            return Ok(false);
-        }
+        let Some(field) = FIELDS.into_iter().chain([TEXT]).find(|field| *field == parameter) else { return Ok(false) };
         if value.chars().nth(LONGEST_VALUE).is_some() {
             return Err(Refused::value(parameter, format!("longer than {LONGEST_VALUE} characters")));
         }
-        match field {
-            Some(field) => self.add_word(field, value)?,
-            None if self.text.len() >= MOST_VALUES => return Err(Refused::value(parameter, format!("more than {MOST_VALUES} values"))),
-            None => self.text.push(value.to_lowercase()),
-        }
+        self.add_word(field, value)?;
         Ok(true)
     }
 
@@ -141,10 +146,10 @@ impl Filter {
                 return Err(Refused::value(field, format!("more than {MOST_EXPRESSIONS} regular expressions in one query")));
             }
         }
-        check_word(field, value)?;
+        closed::check_word(field, value)?;
         let words = self.words.entry(field).or_default();
         words.derived |= field == "phase" && DERIVED_PHASES.contains(&words::positive(value).1);
-        words.add(field, value)
+        if field == TEXT { words.add_part(field, value) } else { words.add(field, value) }
     }
 
     /// What is asked about one parameter.
@@ -154,7 +159,7 @@ impl Filter {
 
     /// Whether nothing is filtered.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.text.is_empty()
+        self.words.is_empty()
     }
 
     fn pass(&self, field: &str, value: &str) -> bool {
@@ -188,18 +193,28 @@ impl Filter {
         self.words.keys().any(|field| field.starts_with("target_"))
     }
 
-    fn pass_text<'a>(&self, texts: impl Iterator<Item = &'a str>) -> bool {
-        if self.text.is_empty() {
-            return true;
-        }
-        let texts: Vec<_> = texts.map(str::to_lowercase).collect();
-        self.text.iter().all(|wanted| texts.iter().any(|text| text.contains(wanted)))
+    /// A part of a run cannot tell what is in the rest: then what is not wanted is not looked for.
+    fn pass_text<'a>(&self, extent: Extent, texts: impl Iterator<Item = &'a String>) -> bool {
+        let Some(words) = self.words.get(TEXT) else { return true };
+        let texts: Vec<_> = texts.map(|text| text.to_lowercase()).collect();
+        let texts = texts.iter().map(String::as_str);
+        if extent == Extent::Seen { words.matches_any(texts) } else { words.wants_any(texts) }
     }
 
-    /// Whether a run passes. `reason` and `type` are about events only.
+    /// Whether a run passes, as it is seen. `reason` and `type` are about events only.
     pub fn matches_run(&self, run: &Run) -> bool {
-        let texts = [&run.name, &run.namespace, &run.kind, &run.action];
-        let texts = texts.into_iter().chain(run.parameters.values()).chain(run.targets.iter().flat_map(|t| [&t.id, &t.message]));
+        self.pass_run(Extent::Seen, run)
+    }
+
+    /// Whether a run may pass when some of its targets are taken away.
+    pub fn may_match_run(&self, run: &Run) -> bool {
+        self.pass_run(Extent::Whole, run)
+    }
+
+    fn pass_run(&self, extent: Extent, run: &Run) -> bool {
+        let texts = [&run.name, &run.namespace, &run.kind, &run.action, &run.uid].into_iter();
+        let texts = texts.chain(run.parent.as_ref().map(|parent| &parent.name)).chain(run.parameters.values()).chain(run.labels.values());
+        let texts = texts.chain(run.targets.iter().flat_map(|target| [&target.id, &target.workload, &target.message]));
         self.pass("tool", run.tool.as_str())
             && self.pass("cluster", &run.cluster)
             && self.pass("kind", &run.kind)
@@ -209,12 +224,16 @@ impl Filter {
             && self.pass("outcome", run.outcome.map_or("", crate::run::Outcome::as_str))
             && self.pass_labels(&run.labels)
             && (!self.asks_for_targets() || run.targets.iter().any(|target| self.pass_target(target)))
-            && self.pass_text(texts.map(String::as_str))
+            && self.pass_text(extent, texts)
     }
 
     /// Whether an event passes; what is asked about targets, labels, phase and outcome is asked of its run where the event does not tell.
     pub fn matches_event(&self, event: &Event, run: Option<&Run>) -> bool {
-        let texts = [&event.name, &event.namespace, &event.kind, &event.reason, &event.message];
+        let own = [&event.name, &event.namespace, &event.kind, &event.uid, &event.reason, &event.message];
+        let target = [&event.target_namespace, &event.target_pod, &event.target_container];
+        let texts = own.into_iter().chain(target).chain(event.attributes.values());
+        let of_run = run.into_iter().flat_map(|run| run.parent.iter().map(|parent| &parent.name).chain(run.labels.values()));
+        let workload = run.and_then(|run| target_of(event, run)).map(|target| &target.workload);
         self.pass("tool", event.tool.as_str())
             && self.pass("cluster", &event.cluster)
             && self.pass("kind", &event.kind)
@@ -226,48 +245,32 @@ impl Filter {
             && self.pass("outcome", run.and_then(|run| run.outcome).map_or("", crate::run::Outcome::as_str))
             && run.map_or_else(|| self.pass_labels(&BTreeMap::new()), |run| self.pass_labels(&run.labels))
             && (!self.asks_for_targets() || self.pass_event_target(event, run))
-            && self.pass_text(texts.into_iter().map(String::as_str))
+            && self.pass_text(Extent::Seen, texts.chain(of_run).chain(workload))
     }
 
     fn pass_event_target(&self, event: &Event, run: Option<&Run>) -> bool {
-        let targets = run.map_or(&[][..], |run| &run.targets);
         if event.target_pod.is_empty() {
-            return targets.iter().any(|target| self.pass_target(target));
+            return run.is_some_and(|run| run.targets.iter().any(|target| self.pass_target(target)));
         }
-        let known = targets.iter().find(|target| target.namespace == event.target_namespace && target.pod == event.target_pod);
+        let known = run.and_then(|run| target_of(event, run));
         let told = Target { namespace: event.target_namespace.clone(), pod: event.target_pod.clone(), ..Target::default() };
         self.pass_target(known.unwrap_or(&told))
     }
 }
 
-/// The words of a parameter whose values are a closed set.
-pub fn closed(field: &str) -> Option<Vec<&'static str>> {
-    Some(match field {
-        "phase" => crate::run::Phase::ALL.iter().map(|phase| phase.as_str()).chain(DERIVED_PHASES).collect(),
-        "outcome" => std::iter::once("").chain(crate::run::Outcome::ALL.iter().map(|outcome| outcome.as_str())).collect(),
-        "tool" => Tool::ALL.iter().map(|tool| tool.as_str()).collect(),
-        "type" => vec![Severity::Normal.as_str(), Severity::Warning.as_str()],
-        _ => return None,
-    })
-}
-
-/// Words of a closed set are checked, so that a typing error is not an empty answer.
-fn check_word(field: &str, value: &str) -> Result<(), Refused> {
-    let (_, word) = words::positive(value);
-    if word.contains('*') || words::is_expression(word) {
-        return Ok(());
-    }
-    if field == "label" && !word.contains('=') {
-        return Err(Refused::value(field, "a label is asked for as key=value".to_owned()));
-    }
-    match closed(field) {
-        Some(allowed) if !allowed.contains(&word) => Err(Refused::value(field, format!("{word:?} is none of {}", allowed.join(", ")))),
-        _ => Ok(()),
-    }
+/// The target an event is about, as its run knows it.
+fn target_of<'r>(event: &Event, run: &'r Run) -> Option<&'r Target> {
+    let is_it = |target: &&Target| target.namespace == event.target_namespace && target.pod == event.target_pod;
+    run.targets.iter().find(is_it).filter(|_| !event.target_pod.is_empty())
 }
 
 impl RunQuery {
-    /// Whether a run belongs into the answer, the page aside.
+    /// Whether a run may belong into the answer when some of its targets are taken away.
+    pub fn may_match(&self, run: &Run) -> bool {
+        run.overlaps(self.from, self.to) && self.filter.may_match_run(run)
+    }
+
+    /// Whether a run belongs into the answer as it is seen, the page aside.
     pub fn matches(&self, run: &Run) -> bool {
         run.overlaps(self.from, self.to) && self.filter.matches_run(run)
     }

@@ -39,7 +39,6 @@ impl Server {
             retention: None,
             max_bytes: None,
             settle: std::time::Duration::ZERO,
-            settle: std::time::Duration::ZERO,
         };
         world.wait(async {
             let (journal, _) = Journal::open(&config).unwrap();

@@ -8,7 +8,7 @@ use chaoscope::serve::api::Limits;
 use chaoscope_model::Tool;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -200,11 +200,20 @@ async fn what_is_not_there_is_said_as_the_dashboard_says_it() {
         let message = body["message"].as_str().unwrap();
         assert!(message.starts_with(&format!("error.api.{kind}: ")) && body["full_text"] == message, "{body}");
     }
-    for (method, path) in [("PUT", "/api/experiments/uid-cut"), ("POST", "/api/experiments"), ("DELETE", "/api/archives/uid-gone")] {
+    let writing = [
+        ("PUT", "/api/experiments/uid-cut"),
+        ("POST", "/api/experiments"),
+        ("DELETE", "/api/archives/uid-gone"),
+        ("PUT", "/api/experiments/pause/uid-cut"),
+        ("POST", "/api/templates/statuschecks"),
+    ];
+    for (method, path) in writing {
         let answer = client().request(method.parse().unwrap(), world.url(path)).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"GET,HEAD".parse().unwrap()));
         let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         assert_eq!(body["code"], 405);
     }
-    assert_eq!(world.refused("/api/templates/statuschecks").await.1, "application/problem+json", "an address nobody here has");
+    assert_eq!(world.get("/api/templates/statuschecks").await, json!([]));
+    assert_eq!(world.get("/api/common/physicalmachine-labels?physicalMachineNamespaceList=shop").await, json!({}));
+    assert_eq!(world.refused("/api/templates").await.1, "application/problem+json", "an address nobody here has");
 }

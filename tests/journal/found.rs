@@ -115,9 +115,10 @@ fn seen_event(event: &Event, run: Option<&Run>) -> bool {
 
 fn check_runs(journal: &Journal, runs: &[Run], query: &RunQuery) -> Result<(), TestCaseError> {
     let found = all(query.limit, |after| journal.runs(&RunQuery { after, ..query.clone() }, &seen).unwrap());
-    let mut wanted: Vec<_> = runs.iter().enumerate().filter(|(_, run)| query.matches(run)).collect();
+    let seen = runs.iter().enumerate().filter_map(|(row, run)| Some((row, seen(run)?)));
+    let mut wanted: Vec<_> = seen.filter(|(_, run)| query.matches(run)).collect();
     wanted.sort_by_key(|(row, run)| std::cmp::Reverse((run.started_at, *row)));
-    let wanted: Vec<_> = wanted.into_iter().filter_map(|(_, run)| seen(run)).collect();
+    let wanted: Vec<_> = wanted.into_iter().map(|(_, run)| run).collect();
     prop_assert_eq!(found, wanted, "{:?}", query);
     Ok(())
 }

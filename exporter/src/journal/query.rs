@@ -70,10 +70,10 @@ impl Readers {
         let mut free = self.free();
         loop {
             patience.wanted()?;
-            if cost == Cost::Few || free.len() > 1 {
-                if let Some(connection) = free.pop() {
-                    return Ok(Reader { pool: self, connection: Some(connection) });
-                }
+            if (cost == Cost::Few || free.len() > 1)
+                && let Some(connection) = free.pop()
+            {
+                return Ok(Reader { pool: self, connection: Some(connection) });
             }
             if patience.over() {
                 return Err(Error::Busy);
@@ -94,7 +94,9 @@ impl Readers {
         self.read(patience, Cost::Many, |transaction| {
             page(transaction, patience, &term::runs(query), query.limit, |row| {
                 let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
-                Ok(run.filter(|run| query.matches(run)).and_then(|run| see(&run)))
+                // What may not be seen must answer no question either.
+                let seen = run.filter(|run| query.may_match(run)).and_then(|run| see(&run));
+                Ok(seen.filter(|seen| query.filter.matches_run(seen)))
             })
         })
     }
@@ -202,7 +204,7 @@ impl Readers {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.pool.free().extend(self.connection.take());
-        self.pool.returned.notify_all() // one alone might be told that may not take it;
+        self.pool.returned.notify_all(); // one alone might be one that may not take it
     }
 }
 

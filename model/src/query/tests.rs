@@ -1,6 +1,8 @@
 //! What passes a filter, and what is refused.
 
 use super::*;
+use crate::event::Severity;
+use crate::experiment::Tool;
 use crate::run::{Outcome, Phase};
 use crate::time::Precision;
 use std::collections::BTreeMap;
@@ -53,7 +55,7 @@ fn run() -> Run {
         stuck_since: None,
         overdue_since: None,
         precision: BTreeMap::new(),
-        parent: None,
+        parent: Some(crate::Parent { kind: "Schedule".into(), namespace: "shop".into(), name: "nightly".into(), uid: "u0".into() }),
         started_by: None,
         parameters: BTreeMap::from([("delay.latency".into(), "100ms".into())]),
         labels: BTreeMap::from([("team".into(), "a".into()), ("tier".into(), "web".into())]),
@@ -102,6 +104,11 @@ fn every_parameter_is_about_what_its_name_says() {
         ("label", "team=a", "team=b"),
         ("text", "SLOW", "fast"),
         ("text", "100ms", "10s"),
+        ("text", "SL*-we", "we*slow"),
+        ("text", "~W.B$", "~^slow$"),
+        ("text", "!fast", "!Slow"),
+        ("text", "nightly", "weekly"),
+        ("text", "u1", "u2"),
     ] {
         assert!(filter(&[(parameter, yes)]).matches_run(&run()), "{parameter}={yes}");
         assert!(!filter(&[(parameter, no)]).matches_run(&run()), "{parameter}={no}");
@@ -114,6 +121,26 @@ fn every_parameter_is_about_what_its_name_says() {
         assert!(filter(&[(parameter, yes)]).matches_event(&event(), None), "{parameter}={yes}");
         assert!(!filter(&[(parameter, no)]).matches_event(&event(), None), "{parameter}={no}");
     }
+}
+
+#[test]
+fn text_is_found_in_any_value_and_repeated_values_are_alternatives() {
+    let run_passes = |values: &[&str]| filter(&values.iter().map(|value| ("text", *value)).collect::<Vec<_>>()).matches_run(&run());
+    assert!(run_passes(&["fast", "slow"]) && run_passes(&["lab/db", "!fast"]));
+    assert!(!run_passes(&["fast", "weekly"]) && !run_passes(&["slow", "!db-0"]));
+    let attributes = BTreeMap::from([("field".to_owned(), "qlen".to_owned())]);
+    let event = Event { attributes, target_namespace: "shop".into(), target_pod: "web-0".into(), ..event() };
+    let event_passes = |value: &str| filter(&[("text", value)]).matches_event(&event, Some(&run()));
+    assert!(event_passes("QLEN") && event_passes("nightly") && event_passes("!db"), "what another target is called is no matter of it");
+    assert!(!event_passes("!qlen") && !event_passes("db"));
+}
+
+#[test]
+fn what_is_hidden_keeps_no_run_away() {
+    let seen = Run { targets: vec![target("shop", "web-0", "node-1")], ..run() };
+    let asked = filter(&[("text", "!db-0")]);
+    assert!(asked.may_match_run(&run()) && asked.matches_run(&seen) && !asked.matches_run(&run()));
+    assert!(!filter(&[("text", "fast")]).may_match_run(&run()));
 }
 
 #[test]

@@ -19,6 +19,8 @@ enum Shape {
     /// What stands between the asterisks.
     Glob(Vec<String>),
     Expression(Regex),
+    /// What stands between the asterisks, in lower case: found somewhere, in this order.
+    Part(Vec<String>),
 }
 
 /// The values of one parameter: alternatives, some of them negated.
@@ -43,26 +45,37 @@ pub(super) fn is_expression(value: &str) -> bool {
 impl Shape {
     fn of(parameter: &str, text: &str) -> Result<Self, Refused> {
         if let Some(expression) = text.strip_prefix('~') {
-            let mut builder = RegexBuilder::new(&format!("^(?:{expression})$"));
-            let built = builder.size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build();
-            let refused = |error: regex::Error| {
-                // The lines before the last one draw the expression, with what we put around it.
-                let text = error.to_string();
-                let last = text.lines().last().unwrap_or("").trim();
-                Refused::value(parameter, format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last)))
-            };
-            return built.map(Self::Expression).map_err(refused);
+            return expression_of(parameter, &mut RegexBuilder::new(&format!("^(?:{expression})$")));
         }
         Ok(if text.contains('*') { Self::Glob(text.split('*').map(str::to_owned).collect()) } else { Self::Exact(text.to_owned()) })
     }
 
+    /// The same, to be found anywhere in a text, in upper or lower case.
+    fn part(parameter: &str, text: &str) -> Result<Self, Refused> {
+        match text.strip_prefix('~') {
+            Some(expression) => expression_of(parameter, RegexBuilder::new(expression).case_insensitive(true)),
+            None => Ok(Self::Part(text.to_lowercase().split('*').map(str::to_owned).collect())),
+        }
+    }
+
     fn matches(&self, value: &str) -> bool {
         match self {
+            Self::Part(parts) => parts.iter().try_fold(value, |rest, part| rest.split_once(part.as_str()).map(|(_, rest)| rest)).is_some(),
             Self::Exact(text) => text == value,
             Self::Glob(parts) => glob(parts, value),
             Self::Expression(expression) => expression.is_match(value),
         }
     }
+}
+
+fn expression_of(parameter: &str, builder: &mut RegexBuilder) -> Result<Shape, Refused> {
+    let built = builder.size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build();
+    built.map(Shape::Expression).map_err(|error| {
+        // The lines before the last one draw the expression, with what we put around it.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or("").trim();
+        Refused::value(parameter, format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last)))
+    })
 }
 
 /// Whether a text has these parts, in this order: the first at its beginning, the last at its end, anything in between.
@@ -82,11 +95,20 @@ fn hit<'a>(shapes: &[Shape], mut values: impl Iterator<Item = &'a str>) -> bool 
 impl Words {
     /// One more value.
     pub(super) fn add(&mut self, parameter: &str, value: &str) -> Result<(), Refused> {
+        self.push(parameter, value, Shape::of)
+    }
+
+    /// One more value that is looked for anywhere; what it is held against must be in lower case.
+    pub(super) fn add_part(&mut self, parameter: &str, value: &str) -> Result<(), Refused> {
+        self.push(parameter, value, Shape::part)
+    }
+
+    fn push(&mut self, parameter: &str, value: &str, shape: fn(&str, &str) -> Result<Shape, Refused>) -> Result<(), Refused> {
         if self.wanted.len() + self.unwanted.len() >= MOST_VALUES {
             return Err(Refused::value(parameter, format!("more than {MOST_VALUES} values")));
         }
         let (negated, value) = positive(value);
-        let shape = Shape::of(parameter, value)?;
+        let shape = shape(parameter, value)?;
         let shapes = if negated { &mut self.unwanted } else { &mut self.wanted };
         shapes.push(shape);
         Ok(())
@@ -99,14 +121,19 @@ impl Words {
 
     /// The same for something that has several values: one of them must be wanted, none unwanted.
     pub fn matches_any<'a>(&self, values: impl Iterator<Item = &'a str> + Clone) -> bool {
-        !hit(&self.unwanted, values.clone()) && (self.wanted.is_empty() || hit(&self.wanted, values))
+        !hit(&self.unwanted, values.clone()) && self.wants_any(values)
+    }
+
+    /// The same, whatever is unwanted.
+    pub(super) fn wants_any<'a>(&self, values: impl Iterator<Item = &'a str>) -> bool {
+        self.wanted.is_empty() || hit(&self.wanted, values)
     }
 
     /// The values, where only exact ones are wanted that are stored as they are: what an index can look up.
     pub fn exact(&self) -> Option<Vec<&str>> {
         let texts = self.wanted.iter().map(|shape| match shape {
             Shape::Exact(text) => Some(text.as_str()),
-            Shape::Glob(_) | Shape::Expression(_) => None,
+            Shape::Glob(_) | Shape::Expression(_) | Shape::Part(_) => None,
         });
         texts.collect::<Option<Vec<_>>>().filter(|texts| !texts.is_empty() && !self.derived)
     }

@@ -21,6 +21,8 @@ use super::access::Access;
 use crate::cluster::now::Now;
 use crate::journal::{Journal, Patience};
 use axum::Router;
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use jiff::Timestamp;
 use problem::Problem;
@@ -143,8 +145,13 @@ pub fn routes(api: Arc<Api>) -> Router {
     own.merge(dashboard::routes()).layer(axum::middleware::from_fn(problem::dress)).with_state(api)
 }
 
-async fn missing() -> Problem {
-    Problem::not_found("there is no such address; /api/v1/openapi.json tells those there are")
+/// What is no address here. The dashboard has many more for writing.
+async fn missing(method: Method, uri: Uri) -> Response {
+    let reading = method == Method::GET || method == Method::HEAD;
+    if !reading && uri.path().starts_with("/api/") && !uri.path().starts_with("/api/v1/") {
+        return dashboard::read_only();
+    }
+    Problem::not_found("there is no such address; /api/v1/openapi.json tells those there are").into_response()
 }
 
 #[cfg(fuzzing)]

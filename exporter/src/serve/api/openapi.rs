@@ -130,16 +130,16 @@ impl IntoParams for Filters {
             "phase" => "Where it is; `stuck` and `overdue` are besides that.",
             "reason" => "Of events: what happened.",
             "type" => "Of events: whether it is worth a second look.",
-            "text" => "Found anywhere in names, messages and parameters, in upper or lower case.",
+            "text" => {
+                "Found anywhere in names, messages, parameters, attributes, labels' values, workloads or uids, in upper or lower case."
+            }
             _ => "Of the experiment or the target, as the name says.",
         };
         let all = FIELDS.into_iter().chain(["text"]).map(|field| {
-            let how = "Repeated: any of them. A value may hold `*` for anything, begin with `!` for not, or with `~` for a regular expression \
-                       of the whole value";
-            let about = match field {
-                "text" => format!("{} Repeated: all of them.", about(field)),
-                _ => format!("{} {how} (at most {MOST_EXPRESSIONS} in a query).", about(field)),
-            };
+            let how =
+                "Repeated: any of them. A value may hold `*` for anything, begin with `!` for not, or with `~` for a regular expression";
+            let extent = if field == "text" { "somewhere in the value" } else { "of the whole value" };
+            let about = format!("{} {how} {extent} (at most {MOST_EXPRESSIONS} in a query).", about(field));
             let values = ArrayBuilder::new().items(value(field)).max_items(Some(MOST_VALUES));
             parameter(field, &about).style(Some(ParameterStyle::Form)).explode(Some(true)).schema(Some(values)).build()
         });

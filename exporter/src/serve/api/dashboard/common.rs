@@ -92,6 +92,18 @@ pub(super) async fn of_pods(State(api): State<Arc<Api>>, RawQuery(query): RawQue
     }
 }
 
+/// `/api/common/physicalmachine-labels` and the annotations: none of machines are kept here either.
+pub(super) async fn of_machines(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Failure> {
+    api.access.viewer(&headers).await?;
+    Ok(json(&Map::new(), false)?)
+}
+
+/// `/api/templates/statuschecks`: templates are config maps, which are not watched.
+pub(super) async fn templates(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Failure> {
+    api.access.viewer(&headers).await?;
+    Ok(json(&[(); 0], false)?)
+}
+
 /// The kinds of experiments of Chaos Mesh 2.8.3, in the dashboard's order.
 const KINDS: [&str; 14] = [
     "AWSChaos",

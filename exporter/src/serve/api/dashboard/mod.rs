@@ -18,6 +18,8 @@ mod workflows;
 use super::Api;
 use crate::serve::access::Viewer;
 use axum::Router;
+use axum::http::header::ALLOW;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chaoscope_model::{Reference, Tool};
 use failure::Failure;
@@ -50,9 +52,17 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .route("/api/common/kinds", get(common::kinds))
         .route("/api/common/namespaces", get(common::namespaces))
         .route("/api/common/chaos-available-namespaces", get(common::namespaces))
+        .route("/api/common/physicalmachine-labels", get(common::of_machines))
+        .route("/api/common/physicalmachine-annotations", get(common::of_machines))
+        .route("/api/templates/statuschecks", get(common::templates))
         .route("/api/common/labels", get(common::of_pods))
         .route("/api/common/annotations", get(common::of_pods))
         .method_not_allowed_fallback(|| async { Failure::method() })
+}
+
+/// The answer to who wants to change something.
+pub(super) fn read_only() -> Response {
+    ([(ALLOW, "GET,HEAD")], Failure::method()).into_response()
 }
 
 /// A time as the dashboard writes it: whole seconds, UTC.
