@@ -12,7 +12,7 @@ mod standalone;
 mod web;
 
 pub use api::{Api, Auth};
-pub use client::{Doctor, Filters, Runs, Server};
+pub use client::{Doctor, Filters, Moment, Runs, Server};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
@@ -76,7 +76,7 @@ pub enum Command {
         after_help = "Serves /metrics, the API on /api/v1, a status page on /, /healthz and /readyz; on 127.0.0.1 unless told otherwise."
     )]
     Cluster(Box<Cluster>),
-    /// Tell a recording as if it happened now, and serve what became of it: for demos, reports and tests.
+    /// Tell a recording by its own clock, and serve what became of it: for demos, reports and tests.
     Replay(Box<Replay>),
     /// Write down what a live cluster says of chaos, to be replayed elsewhere. Stop with ctrl-c.
     Record(Box<Record>),

@@ -13,9 +13,15 @@
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const focused = document.activeElement?.id;
-      document.getElementById("live").replaceWith(document.adoptNode(page.getElementById("live")));
-      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+      const live = answer.ok && page.getElementById("live");
+      if (live) {
+        const focused = document.activeElement?.id;
+        document.getElementById("live").replaceWith(document.adoptNode(live));
+        if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+        if (stream.readyState === EventSource.OPEN) say("live");
+      } else {
+        say(`not live: the server answers ${answer.status}`);
+      }
     } catch {
       say("not live: the server does not answer");
     }

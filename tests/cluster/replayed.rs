@@ -60,11 +60,26 @@ fn a_replays_clock_is_the_recordings() {
 #[test]
 fn what_is_no_recording_is_refused_in_one_line() {
     let folder = tempfile::TempDir::new().unwrap();
-    for path in [folder.path().to_owned(), folder.path().join("missing")] {
+    let empty = folder.path().join("empty");
+    std::fs::create_dir_all(empty.join("watch")).unwrap();
+    for (path, why) in [
+        (folder.path().to_owned(), "is no recording"),
+        (folder.path().join("missing"), "name a folder that `chaoscope record` made"),
+        (empty, "is empty"),
+    ] {
         let output = Command::new(BINARY).arg("replay").arg(&path).arg("--web.listen-address=127.0.0.1:0").output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert_eq!((output.status.code(), said.lines().count(), said.contains(why)), (Some(2), 1, true), "{said}");
     }
+}
+
+#[test]
+fn without_a_way_to_the_cluster_it_says_how_to_name_one() {
+    let output =
+        Command::new(BINARY).args(["cluster", "--kubeconfig=/nowhere/config", "--web.listen-address=127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("/nowhere/config") && said.contains("name a kubeconfig with --kubeconfig"), "{said}");
 }
 
 #[test]

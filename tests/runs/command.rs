@@ -81,6 +81,18 @@ fn every_filter_goes_to_the_api() {
 }
 
 #[test]
+fn how_long_ago_is_counted_by_the_servers_clock() {
+    let server = Server::plain("replay");
+    server.record(
+        &[run("then", 100_000), run("now", 10)]
+            .map(|run| ended(run.clone(), if run.name == "then" { 99_000 } else { 5 }, Outcome::Recovered)),
+    );
+    server.world.facts.lock().unwrap().at = ago(98_000);
+    let out = answer(&server, &["runs", "--from=1h", "--to=0s"]);
+    assert!(out.contains("shop/then") && !out.contains("shop/now"), "{out}");
+}
+
+#[test]
 fn json_is_what_the_api_answers_page_after_page() {
     let server = Server::plain("cluster");
     let runs: Vec<_> = (0..250).map(|index| run(&format!("run-{index}"), 10 + index)).collect();

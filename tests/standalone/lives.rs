@@ -1,6 +1,7 @@
-//! Several lives of the program over one journal: restarts, kills, lost privileges.
+//! Several lives of the program over one journal: restarts, kills, lost privileges, a journal that is deleted.
 
 use crate::kit::netns::Netns;
+use crate::kit::process::until;
 use crate::program::Standalone;
 use crate::shaping::{NONE, TBF};
 use chaoscope_model::run::Outcome;
@@ -9,6 +10,9 @@ use chaoscope_model::run::Outcome;
 const WITHOUT_NET_ADMIN: &[&str] = &["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
 /// Root, but without `CAP_SYS_ADMIN`: no namespace can be entered.
 const WITHOUT_SYS_ADMIN: &[&str] = &["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
+
+/// Root without any capability, as an ordinary user is.
+const WITHOUT_ANY: &[&str] = &["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
 
 #[test]
 #[ignore = "needs root and iproute2: run by make test"]
@@ -111,4 +115,44 @@ fn one_journal_has_one_owner_and_other_hosts_see_nothing_by_mistake() {
     it.stop();
     let open = it.fails("0.0.0.0:0");
     assert!(open.1 == Some(2) && open.0.contains("--api.allow-anonymous"), "{open:?}");
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn without_rights_it_is_not_well_and_says_what_would_mend_it() {
+    let mut it = Standalone::start();
+    it.stop();
+    it.again(WITHOUT_ANY);
+    it.says(1, &["Cannot see everything: network namespaces cannot be entered"]);
+    let swept = || Some(it.doctor()).filter(|(_, lines)| lines.iter().any(|(_, found, _)| found.starts_with("this host was swept ")));
+    let (well, lines) = until(swept, || format!("{:?}", it.doctor()));
+    assert!(!well, "{lines:#?}");
+    for (found, capability) in [
+        ("network namespaces cannot be entered", "CAP_SYS_ADMIN"),
+        ("ipsets and packet filter rules cannot be read", "CAP_NET_ADMIN"),
+        ("namespaces and mounts of processes of other users cannot be seen", "CAP_SYS_PTRACE"),
+    ] {
+        let said = |(mark, what, remedy): &(String, String, String)| mark == "bad" && what == found && remedy.contains(capability);
+        assert!(lines.iter().any(said), "{found}: {lines:#?}");
+    }
+    let page = it.get("/");
+    assert!(page.contains("Not well") && page.contains("network namespaces cannot be entered") && !page.contains("within a few seconds"));
+    it.stop();
+}
+
+#[test]
+#[ignore = "needs root: run by make test"]
+fn a_journal_deleted_under_it_is_said() {
+    let mut it = Standalone::start();
+    assert!(it.metric("chaoscope_journal_failing").ends_with(" 0"));
+    std::fs::remove_dir_all(it.journal_folder()).unwrap();
+    it.says(1, &["journal.sqlite was deleted or moved while it was open"]);
+    let (well, lines) = until(|| Some(it.doctor()).filter(|(well, _)| !well), || format!("{:?}", it.doctor()));
+    let said =
+        |(mark, found, remedy): &(String, String, String)| mark == "bad" && found.contains("was deleted") && remedy.contains("restart");
+    assert!(!well && lines.iter().any(said), "{lines:#?}");
+    assert!(it.metric("chaoscope_journal_failing").ends_with(" 1"));
+    it.stop();
+    it.again(&[]);
+    assert!(it.metric("chaoscope_journal_failing").ends_with(" 0"), "a new one");
 }

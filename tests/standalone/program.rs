@@ -62,7 +62,7 @@ impl Standalone {
     }
 
     fn words(&self, address: &str) -> Vec<String> {
-        let journal = format!("--journal.path={}", self.folder.path().join("journal").display());
+        let journal = format!("--journal.path={}", self.journal_folder().display());
         let listen = format!("--web.listen-address={address}");
         [vec![BINARY.into(), "standalone".into(), journal, listen, "--runtime=none".into()], self.more.clone()].concat()
     }
@@ -127,7 +127,22 @@ impl Standalone {
         answer["runs"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
     }
 
-    fn get(&self, path: &str) -> String {
+    /// What the doctor's lines say: each with its sign, what was found and the remedy.
+    pub fn doctor(&self) -> (bool, Vec<(String, String, String)>) {
+        let report: Value = serde_json::from_str(&self.get("/api/v1/doctor")).unwrap();
+        let word = |line: &Value, key: &str| line[key].as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
+        let lines = report["lines"].as_array().unwrap_or_else(|| panic!("{report}"));
+        let lines = lines.iter().map(|line| (word(line, "mark"), word(line, "found"), word(line, "remedy"))).collect();
+        (report["well"].as_bool().unwrap(), lines)
+    }
+
+    /// The folder of the journal.
+    pub fn journal_folder(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    /// What is answered at a path.
+    pub fn get(&self, path: &str) -> String {
         let log = self.log();
         let address = log.rsplit_once("listening on http://").expect("it listens").1;
         let (status, body) = crate::kit::http::get(address.split('"').next().unwrap().parse().unwrap(), path).unwrap();
@@ -154,7 +169,7 @@ impl Standalone {
 
     fn journal(&self) -> Journal {
         assert!(self.process.is_none(), "a journal has one owner");
-        let folder = Some(self.folder.path().join("journal"));
+        let folder = Some(self.journal_folder());
         let config = Config { folder, retention: None, max_bytes: None, settle: std::time::Duration::ZERO };
         // A child that another test starts just now holds the lock of a journal we have closed, until it becomes another program.
         until(

@@ -3,6 +3,7 @@
 //!
 //! To ask something else: a method of [`http::Client`] gives bytes and answers every kind of failure with its remedy.
 
+mod clock;
 pub mod doctor;
 mod error;
 mod follow;

@@ -2,8 +2,8 @@
 
 use super::error::Error;
 use super::http::{Client, Parameters};
-use super::{follow, table};
-use crate::config::{Filters, Output, Runs};
+use super::{clock, follow, table};
+use crate::config::{Filters, Moment, Output, Runs};
 use crate::serve::snapshot::print;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
@@ -45,7 +45,9 @@ pub async fn run(flags: &Runs) -> Result<(), Error> {
         Output::Text if answer.runs.is_empty() => print(nothing(&flags.filters))?,
         Output::Text => {
             let more = if answer.more { "\nThere are more: raise --limit, or narrow the search.\n" } else { "" };
-            print(table::table(&answer.runs, Timestamp::now()) + more)?;
+            let open = answer.runs.iter().any(Run::is_open);
+            let now = if open { clock::now(&client).await } else { Timestamp::now() };
+            print(table::table(&answer.runs, now) + more)?;
         }
     }
     Ok(())
@@ -56,9 +58,10 @@ pub(super) async fn ask(client: &Client, filters: &Filters) -> Result<Answer, Er
     let mut out = Answer { runs: Vec::new(), document: Vec::new(), more: false };
     let mut values = Vec::new();
     let mut cursor = None;
+    let times = times(client, filters).await;
     loop {
         let left = filters.limit - (values.len() as u32).min(filters.limit);
-        let body = client.get(PATH, &parameters(filters, left.min(PAGE), cursor.as_deref())).await?;
+        let body = client.get(PATH, &parameters(filters, &times, left.min(PAGE), cursor.as_deref())).await?;
         let page: Page =
             serde_json::from_slice(&body).map_err(|error| client.stranger(format!("its list of runs cannot be read: {error}")))?;
         let (got, next) = (page.runs.len() as u32, page.next);
@@ -79,11 +82,19 @@ pub(super) async fn ask(client: &Client, filters: &Filters) -> Result<Answer, Er
     }
 }
 
+/// From when to when, by the server's clock.
+async fn times(client: &Client, filters: &Filters) -> Parameters {
+    let asked: Vec<_> =
+        [("from", filters.from), ("to", filters.to)].into_iter().filter_map(|(name, moment)| Some((name, moment?))).collect();
+    let counted = asked.iter().any(|(_, moment)| matches!(moment, Moment::Ago(_)));
+    let now = if counted { clock::now(client).await } else { Timestamp::now() };
+    asked.into_iter().map(|(name, moment)| (name.to_owned(), moment.at(now).to_string())).collect()
+}
+
 /// The parameters of one page.
-fn parameters(filters: &Filters, limit: u32, cursor: Option<&str>) -> Parameters {
+fn parameters(filters: &Filters, times: &Parameters, limit: u32, cursor: Option<&str>) -> Parameters {
     let mut out = filtering(filters);
-    out.extend(filters.from.map(|at| ("from".to_owned(), at.to_string())));
-    out.extend(filters.to.map(|at| ("to".to_owned(), at.to_string())));
+    out.extend_from_slice(times);
     out.push(("limit".to_owned(), limit.to_string()));
     out.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
     out

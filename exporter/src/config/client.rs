@@ -64,12 +64,12 @@ pub struct Server {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = WHICH)]
 pub struct Filters {
-    /// Runs that end later: an RFC 3339 time, or how long ago (`2h`). The last hour by default.
+    /// Runs that end later: an RFC 3339 time, or how long ago by the server's clock (`2h`). The last hour by default.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub from: Option<Timestamp>,
+    pub from: Option<Moment>,
     /// Runs that start earlier: an RFC 3339 time, or how long ago. Now by default.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub to: Option<Timestamp>,
+    pub to: Option<Moment>,
     /// At most so many, the newest.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
@@ -123,6 +123,25 @@ pub struct Filters {
     pub filter: Vec<(String, String)>,
 }
 
+/// A time that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// As it was told.
+    At(Timestamp),
+    /// So long before now, whatever time that is where it is asked: a replay's clock is the recording's.
+    Ago(SignedDuration),
+}
+
+impl Moment {
+    /// Which time that is.
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
 impl Filters {
     /// What filters, as parameters of the API. Time and page are not among them.
     pub fn pairs(&self) -> Vec<(&str, &str)> {
@@ -149,13 +168,15 @@ impl Filters {
 }
 
 /// `2026-01-01T00:00:00Z`, or how long ago: `2h`, `90m`.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn moment(text: &str) -> Result<Moment, String> {
     if let Ok(at) = text.parse() {
-        return Ok(at);
+        return Ok(Moment::At(at));
     }
     let ago: SignedDuration =
         text.parse().map_err(|_| format!("{text:?} is no time: write 2026-01-31T12:00:00Z, or how long ago, such as 2h or 90m"))?;
-    Timestamp::now().checked_sub(ago.abs()).map_err(|_| "that is before all times".to_owned())
+    let ago = ago.abs();
+    Timestamp::UNIX_EPOCH.checked_sub(ago).map_err(|_| "that is before all times".to_owned())?;
+    Ok(Moment::Ago(ago))
 }
 
 /// `key=value`, with a key the API knows.
@@ -194,9 +215,12 @@ mod tests {
 
     #[test]
     fn times_are_told_or_counted_back() {
-        assert_eq!(moment("2026-01-01T00:00:00.5Z").unwrap().as_millisecond(), 1_767_225_600_500);
-        let (before, two_hours) = (Timestamp::now(), SignedDuration::from_hours(2));
-        assert!(moment("2h").unwrap() + two_hours >= before && moment("2h").unwrap() + two_hours <= Timestamp::now());
+        let now = Timestamp::from_second(10_000).unwrap();
+        assert_eq!(moment("2026-01-01T00:00:00.5Z").unwrap().at(now).as_millisecond(), 1_767_225_600_500);
+        for ago in ["2h", "-2h"] {
+            assert_eq!(moment(ago).unwrap().at(now), Timestamp::from_second(2800).unwrap());
+        }
+        assert!(moment("9000000h").is_ok() && moment("900000000h").is_err());
         assert!(moment("yesterday").unwrap_err().contains("2h or 90m"));
     }
 }

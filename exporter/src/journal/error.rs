@@ -6,17 +6,17 @@ use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a journal does not do what it is asked. One failure may be many callers' answer, so it can be cloned.
+/// Why a journal does not do what it is asked. One failure may be many callers' answer, so it can be cloned. Each says its cause itself and has no
+/// source, for most of them are told by a log line or an answer, which would leave a source out.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The folder cannot be made, or a file in it not be opened.
-    #[error("{path}: {cause}")]
+    #[error("{path}: {cause}{}", remedy(cause))]
     Folder {
         /// What it is about.
         path: PathBuf,
         /// Why.
-        #[source]
         cause: Arc<std::io::Error>,
     },
     /// Another process owns the folder.
@@ -65,7 +65,7 @@ pub enum Error {
     },
     /// What is exported cannot be written.
     #[error("the export cannot be written: {0}")]
-    Output(#[source] Arc<std::io::Error>),
+    Output(Arc<std::io::Error>),
     /// The file is another program's database. Nothing in it was touched.
     #[error("{path} is a database, but no journal of Chaoscope's: give another --journal.path")]
     Foreign {
@@ -80,14 +80,13 @@ pub enum Error {
     },
     /// SQLite does not do it.
     #[error("the journal: {0}")]
-    Sqlite(#[source] Arc<rusqlite::Error>),
+    Sqlite(Arc<rusqlite::Error>),
     /// A value cannot be written as a row, or a row cannot be understood.
     #[error("the journal: {what}: {cause}")]
     Body {
         /// Which value.
         what: String,
         /// Why.
-        #[source]
         cause: Arc<serde_json::Error>,
     },
     /// A question took as long as it may.
@@ -102,6 +101,16 @@ pub enum Error {
     /// The journal is closed, or its writer is gone.
     #[error("the journal is closed")]
     Closed,
+}
+
+/// What can be done about a folder or file that cannot be used, where that is known.
+fn remedy(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    match cause.kind() {
+        PermissionDenied => ": let this user write there, or name another folder with --journal.path",
+        ReadOnlyFilesystem | NotADirectory => ": name another folder with --journal.path",
+        _ => "",
+    }
 }
 
 impl From<rusqlite::Error> for Error {
@@ -154,5 +163,24 @@ impl Error {
     /// Whether the file itself is damaged.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn a_cause_is_said_once_and_with_what_can_be_done() {
+        let said =
+            |kind: ErrorKind| format!("{:#}", anyhow::Error::new(Error::folder(Path::new("/j"), kind.into())).context("cannot open"));
+        assert_eq!(
+            said(ErrorKind::PermissionDenied),
+            "cannot open: /j: permission denied: let this user write there, or name another folder with --journal.path"
+        );
+        assert!(said(ErrorKind::ReadOnlyFilesystem).ends_with(": name another folder with --journal.path"));
+        let failure = Error::from(rusqlite::Error::QueryReturnedNoRows);
+        assert_eq!(format!("{:#}", anyhow::Error::new(failure)).matches("Query returned no rows").count(), 1);
     }
 }

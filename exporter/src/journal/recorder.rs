@@ -6,7 +6,7 @@
 use super::lock::Folder;
 use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
-use super::presence::{self, Presence};
+use super::presence::{EVERY, Presence};
 use super::retention::{self, Limits};
 use super::store::{Rows, Settling, Store, Stored};
 use super::tally::Tally;
@@ -104,9 +104,8 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(presence::EVERY);
-            let wait = next.min(presence::EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
-            match self.inbox.recv_timeout(wait) {
+            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(EVERY).min(EVERY);
+            match self.inbox.recv_timeout(next.min(self.prune_at.saturating_duration_since(Instant::now()))) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -107,17 +107,19 @@ pub struct Fault {
 #[non_exhaustive]
 pub enum Error {
     /// The folder cannot be opened.
-    #[error("the recording {} cannot be opened", path.display())]
+    #[error("the recording {} cannot be opened: {cause}: name a folder that `chaoscope record` made", path.display())]
     Open {
         /// Which folder.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// There is a folder, but no recording in it.
-    #[error("{} is no recording: it has neither a folder {WATCH} nor a folder {INITIAL}", .0.display())]
+    #[error("{} is no recording: it has neither a folder {WATCH} nor a folder {INITIAL}: name one that `chaoscope record` made", .0.display())]
     NotOne(PathBuf),
+    /// A recording, but nothing in it.
+    #[error("the recording {} is empty: it has no list in {INITIAL} and no change in {WATCH}; was anything recorded?", .0.display())]
+    Empty(PathBuf),
     /// More files than any recording has.
     #[error("{} has more than {limit} files", path.display())]
     TooMany {

@@ -78,7 +78,7 @@ struct Milestone {
 impl Recording {
     /// Opens the recording in `folder`.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let failed = |source: Errno| Error::Open { path: folder.to_owned(), source: source.into() };
+        let failed = |source: Errno| Error::Open { path: folder.to_owned(), cause: source.into() };
         let root = openat(CWD, folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
         let mut faults = Vec::new();
         let (initial, watch) = (subfolder(&root, INITIAL).map_err(failed)?, subfolder(&root, WATCH).map_err(failed)?);
@@ -92,6 +92,9 @@ impl Recording {
         let lists = files(initial, INITIAL, ".json")?.into_iter().map(|(resource, name, file)| List { resource, name, file });
         let tracks = files(watch, WATCH, ".jsonl")?.into_iter().map(|(resource, name, file)| Track::new(resource, name, file));
         let (lists, tracks): (Vec<_>, Vec<_>) = (lists.collect(), tracks.collect());
+        if lists.is_empty() && tracks.iter().all(|track| track.next.is_none()) && faults.is_empty() {
+            return Err(Error::Empty(folder.to_owned()));
+        }
         faults.reverse(); // they are popped
         let first = tracks.iter().filter_map(|track| track.next.as_ref()).filter(|(_, step)| step.is_ok()).map(|(seen, _)| *seen).min();
         let began = milestone(&root).map_or(first, |at| Some(first.map_or(at, |first| first.min(at))));
@@ -233,7 +236,7 @@ fn plain(dir: impl AsFd, name: &str) -> Result<File, String> {
 
 /// The files of a folder with this ending, by name: resource, name from the recording's folder, open file.
 fn files(folder: &Path, dir: &OwnedFd, under: &str, ending: &str, faults: &mut Vec<Fault>) -> Result<Vec<(String, String, File)>, Error> {
-    let failed = |source: Errno| Error::Open { path: folder.join(under), source: source.into() };
+    let failed = |source: Errno| Error::Open { path: folder.join(under), cause: source.into() };
     let mut names = Vec::new();
     for entry in Dir::read_from(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -415,6 +418,10 @@ mod tests {
     fn a_folder_without_a_recording_is_refused() {
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(Recording::open(empty.path()), Err(Error::NotOne(_))));
+        for files in [&[("watch/notes.txt", "")][..], &[("initial/notes.txt", "")], &[("watch/networkchaos.jsonl", "\n")]] {
+            let folder = folder(files);
+            assert!(matches!(Recording::open(folder.path()), Err(Error::Empty(_))), "{files:?}");
+        }
         assert!(matches!(Recording::open(&empty.path().join("nowhere")), Err(Error::Open { .. })));
         let many: Vec<_> = (0..=MOST_FILES).map(|index| (format!("watch/r{index}.jsonl"), "")).collect();
         let many: Vec<_> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();

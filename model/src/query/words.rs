@@ -70,7 +70,12 @@ impl Shape {
 
 fn expression_of(parameter: &str, builder: &mut RegexBuilder) -> Result<Shape, Refused> {
     let built = builder.size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build();
-    built.map(Shape::Expression).map_err(|error| Refused::value(parameter, format!("not a regular expression: {error}")))
+    built.map(Shape::Expression).map_err(|error| {
+        // The lines before the last one draw the expression, with what we put around it.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or("").trim();
+        Refused::value(parameter, format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last)))
+    })
 }
 
 /// Whether a text has these parts, in this order: the first at its beginning, the last at its end, anything in between.

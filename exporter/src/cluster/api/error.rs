@@ -58,7 +58,7 @@ pub enum Error {
     #[error("an answer that is not understood: {0}")]
     Malformed(String),
     /// No way to the server is configured.
-    #[error("no way to an API server: {0}")]
+    #[error("no way to an API server: {0}: name a kubeconfig with --kubeconfig, or run in a pod that has a service account")]
     Config(String),
 }
 
