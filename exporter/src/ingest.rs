@@ -4,26 +4,25 @@
 //! came before. So a burst costs one state a run, a slow disk slows whoever observes, and what is on a scrape is never older than the watch.
 
 pub mod intake;
+mod waiting;
 
 use crate::cluster::index::{Changes, Index, Listed};
 use crate::cluster::now::{Now, WatchNow};
 use crate::cluster::slots::{Child, Offspring, Slots};
-use crate::journal::{Batch, Journal};
-use chaoscope_model::event::Event;
+use crate::journal::Journal;
 use chaoscope_model::observation::Observation;
 use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use waiting::Waiting;
 
 /// Events that may wait for the journal before whoever observes has to wait too.
 const MOST_WAITING: usize = 4096;
-/// Changes handed to the journal at once: a full group commit of it.
-const MOST_AT_ONCE: usize = 512;
 
 /// What "now" is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +64,6 @@ pub type Follower = dyn Fn(&Run) + Send + Sync;
 
 /// Tells how each watch does.
 pub type WatchStatus = dyn Fn() -> Vec<WatchNow> + Send + Sync;
-
-/// Changes by what they change, so that only the newest state of each is stored.
-#[derive(Default)]
-struct Waiting {
-    runs: BTreeMap<String, Run>,
-    events: Vec<Event>,
-    states: BTreeMap<String, Option<Vec<u8>>>,
-    touched: BTreeSet<String>,
-    withdrawn: BTreeSet<String>,
-    /// Handed to the journal, and not answered for yet.
-    busy: bool,
-}
 
 impl Ingest {
     /// Begins with what the journal kept, and stores from now on. The task that stores ends with the last handle.
@@ -247,42 +234,6 @@ impl State {
             Offspring::new(&now.experiments, &now.workflows, watches).of(schedule)
         };
         judge(&mut self.slots, &children);
-    }
-}
-
-impl Waiting {
-    fn is_idle(&self) -> bool {
-        !self.busy
-            && self.withdrawn.is_empty()
-            && self.runs.is_empty()
-            && self.events.is_empty()
-            && self.states.is_empty()
-            && self.touched.is_empty()
-    }
-
-    fn add(&mut self, changes: Changes) {
-        self.withdrawn.extend(changes.withdrawn.iter().cloned());
-        changes.withdrawn.iter().for_each(|id| drop(self.runs.remove(id)));
-        self.runs.extend(changes.runs.into_iter().map(|run| (run.id.clone(), run)));
-        self.events.extend(changes.events);
-        self.states.extend(changes.states);
-        self.touched.extend(changes.touched);
-    }
-
-    /// The next batch: the oldest events, every run, and the states of some experiments.
-    fn take(&mut self, index: &Index) -> Batch {
-        let events = self.events.drain(..self.events.len().min(MOST_AT_ONCE)).collect();
-        let runs = std::mem::take(&mut self.runs).into_values().collect();
-        let mut states: Vec<_> = std::mem::take(&mut self.states).into_iter().collect();
-        // A state says that its events are told: it is stored when they are.
-        let now = if self.events.is_empty() { MOST_AT_ONCE } else { 0 };
-        for _ in 0..now {
-            let Some(uid) = self.touched.pop_first() else { break };
-            states.push(index.state(&uid));
-        }
-        self.busy = true;
-        let withdrawn = std::mem::take(&mut self.withdrawn).into_iter().collect();
-        Batch { runs, events, states, withdrawn }
     }
 }
 

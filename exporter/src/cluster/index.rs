@@ -3,8 +3,12 @@
 //! Pure: whoever reads (watches, a recording) calls [`Index::observe`], and hands the [`Changes`] to whoever keeps them. Schedules, workflows
 //! and the like are kept as they are now; experiments as histories, from which runs are derived.
 
+mod absent;
+mod changes;
 mod plans;
 mod view;
+
+pub use changes::Changes;
 
 use crate::tools::chaos_mesh;
 use chaoscope_model::event::Event;
@@ -21,12 +25,6 @@ use std::sync::Arc;
 
 /// An experiment that is gone is remembered so long, for Events that come late (an API server keeps them an hour).
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
-/// An experiment of which only Events are known is gone if its kind's list does not show it after so long.
-const UNSEEN: SignedDuration = SignedDuration::from_mins(1);
-/// How long a list waits for the Events that tell how what it lacks has ended, when Events come …
-const SHORT: SignedDuration = SignedDuration::from_secs(3);
-/// … and when it is not known that they do.
-const LONG: SignedDuration = SignedDuration::from_secs(30);
 /// Pods remembered.
 const MOST_PODS: usize = 100_000;
 /// Experiments of which it is remembered that they were forgotten.
@@ -35,22 +33,6 @@ const MOST_FORGOTTEN: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 const MOST_NAMESAKES: usize = 8;
 /// What the keys of its states begin with.
 const STATE: &str = "experiment/";
-
-/// What an observation changed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
-    /// Runs as they are now.
-    pub runs: Vec<Run>,
-    /// Events it told of.
-    pub events: Vec<Event>,
-    /// Ids of runs that were told of and turned out not to be.
-    pub withdrawn: Vec<String>,
-    /// What else is needed to go on after a restart, by key; `None`: not needed any more.
-    pub states: Vec<(String, Option<Vec<u8>>)>,
-    /// Uids of the experiments that are known better now; [`Index::state`] is what is to be kept of them. Made when it is stored, since a
-    /// burst of changes stores only the last.
-    pub touched: BTreeSet<String>,
-}
 
 /// Everything known.
 pub struct Index {
@@ -89,24 +71,6 @@ struct Entry {
     history: History,
     /// As derived last.
     runs: Vec<Arc<Run>>,
-}
-
-impl Changes {
-    /// Whether nothing changed.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.events.is_empty() && self.withdrawn.is_empty() && self.states.is_empty() && self.touched.is_empty()
-    }
-
-    /// Adds what another observation changed; of one run the later state stays.
-    pub fn merge(&mut self, later: Self) {
-        self.runs.retain(|run| later.runs.iter().all(|newer| newer.id != run.id));
-        self.runs.extend(later.runs);
-        self.withdrawn.extend(later.withdrawn);
-        self.events.extend(later.events);
-        self.states.retain(|(key, _)| later.states.iter().all(|(newer, _)| newer != key));
-        self.states.extend(later.states);
-        self.touched.extend(later.touched);
-    }
 }
 
 impl Index {
@@ -239,8 +203,10 @@ impl Index {
         let name = (pod.namespace.clone(), pod.name.clone());
         let mut changes = Changes::default();
         for uid in self.interested.get(&name).cloned().into_iter().flatten() {
-            // What becomes of a pod when a run is over does not change the run.
-            if let Some(entry) = self.experiments.get_mut(&uid).filter(|entry| entry.runs.iter().any(|run| run.is_open())) {
+            // What becomes of pods when all runs are over changes none of them.
+            let ended = |entry: &Entry| entry.runs.iter().map(|run| run.ended_at).collect::<Option<Vec<_>>>()?.into_iter().max();
+            let late = |end: Timestamp| pod.created_at.is_some_and(|at| at > end) || (pod.gone && pod.seen > end);
+            if let Some(entry) = self.experiments.get_mut(&uid).filter(|entry| !ended(entry).is_some_and(late)) {
                 entry.history.pod(&pod);
                 changes.merge(self.refresh(&uid, Vec::new()));
             }
@@ -286,48 +252,6 @@ impl Index {
         entry.runs = derived.into_iter().map(Arc::new).collect();
         events.iter_mut().filter(|event| event.run.is_none()).for_each(|event| event.run = entry.runs.first().map(|run| run.id.clone()));
         Changes { runs, events, withdrawn, touched: [uid.to_owned()].into(), ..Changes::default() }
-    }
-
-    /// Applies the lists that waited long enough.
-    fn settle(&mut self, now: Timestamp) -> Changes {
-        let mut changes = Changes::default();
-        let patience = if self.events { SHORT } else { LONG };
-        let due = |listed: &Listed| now.duration_since(listed.seen) >= patience;
-        let (due, waiting): (Vec<Listed>, _) = std::mem::take(&mut self.waiting).into_iter().partition(due);
-        self.waiting = waiting;
-        for listed in due {
-            let lacks = |about: &Reference| {
-                about.kind == listed.kind
-                    && (listed.namespace.is_empty() || about.namespace == listed.namespace)
-                    && !listed.uids.contains(&about.uid)
-            };
-            let before = |history: &&History| history.gone().is_none() && history.last_there() < listed.seen;
-            let open = self.experiments.values().map(|entry| &entry.history).filter(before);
-            let gone = open.map(History::about).filter(|about| lacks(about)).cloned().collect::<Vec<_>>();
-            for about in gone {
-                changes.merge(self.depart(&Gone { about, seen: listed.seen, how: Departure::Absent }));
-            }
-        }
-        changes
-    }
-
-    /// Ends the orphans whose kind's list does not show them.
-    fn bury(&mut self, now: Timestamp) -> Vec<Run> {
-        let (experiments, listed) = (&self.experiments, &self.listed);
-        let known = |run: &Run| [run.namespace.as_str(), ""].iter().any(|scope| listed.contains(&(run.kind.clone(), (*scope).to_owned())));
-        self.orphans.retain(|run| !experiments.contains_key(&run.uid));
-        let (due, left) = std::mem::take(&mut self.orphans).into_iter().partition(|run| self.events && known(run));
-        self.orphans = left;
-        let due: Vec<Run> = due;
-        due.into_iter().map(|run| Run { phase: Phase::Finished, outcome: Some(Outcome::Lost), ended_at: Some(now), ..run }).collect()
-    }
-
-    /// An experiment known from Events only, which its kind's list should have shown by now.
-    fn unseen(&self, history: &History, now: Timestamp) -> Option<Gone> {
-        let about = history.about();
-        let listed = |scope: &str| self.listed.contains(&(about.kind.clone(), scope.to_owned()));
-        let due = history.latest().is_none() && history.gone().is_none() && now.duration_since(history.first_seen()) > UNSEEN;
-        (due && (listed("") || listed(&about.namespace))).then(|| Gone { about: about.clone(), seen: now, how: Departure::Absent })
     }
 
     fn forget(&mut self, uid: &str) {

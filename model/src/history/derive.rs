@@ -70,7 +70,7 @@ impl History {
             started_by: latest.and_then(|latest| latest.started_by.clone()),
             parameters: latest.map_or_else(BTreeMap::new, |latest| latest.parameters.clone()),
             labels: latest.map_or_else(BTreeMap::new, |latest| latest.labels.clone()),
-            targets: lines.iter().zip(cells).map(|(line, cell)| self.target(cycle, line, cell, end.is_some())).collect(),
+            targets: lines.iter().zip(cells).map(|(line, cell)| self.target(cycle, line, cell, end.map(|(_, at)| at.at))).collect(),
         };
         run.precision = precision;
         run
@@ -130,13 +130,13 @@ impl History {
         Moment::seen(gone.into_iter().chain(self.last_seen).min().unwrap_or(cycle.begin.at).max(cycle.begin.at))
     }
 
-    fn target(&self, cycle: &Cycle, line: &Line<'_>, cell: Option<Cell>, over: bool) -> Target {
+    fn target(&self, cycle: &Cycle, line: &Line<'_>, cell: Option<Cell>, end: Option<Timestamp>) -> Target {
         let apply = cell.and_then(|cell| cell.apply);
-        let (pod, replaced) = self.incarnation(line.target, apply.map(|moment| moment.at));
+        let (pod, replaced) = self.incarnation(line.target, apply.map(|moment| moment.at), end);
         let within = |step: &&Step| step.at >= cycle.begin.at - SECOND && cycle.until.is_none_or(|until| step.at < until);
         let failure = line.failures.and_then(|failures| failures.iter().rev().find(within)).map(|step| step.message.clone());
         let one_shot = self.is_one_shot();
-        let (mut state, mut message) = (state(line.phase, cell, over, one_shot), failure.unwrap_or_default());
+        let (mut state, mut message) = (state(line.phase, cell, end.is_some(), one_shot), failure.unwrap_or_default());
         if matches!(state, TargetState::Injected | TargetState::Recovering) && replaced && !one_shot {
             state = TargetState::Gone;
             "the pod that was injected is gone; the tool has not noticed".clone_into(&mut message);
@@ -167,12 +167,14 @@ impl History {
     }
 
     /// The pod of that name that was there when the fault was applied, and whether it is gone by now.
-    fn incarnation(&self, target: &TargetName, applied: Option<Timestamp>) -> (Option<&Incarnation>, bool) {
+    fn incarnation(&self, target: &TargetName, applied: Option<Timestamp>, end: Option<Timestamp>) -> (Option<&Incarnation>, bool) {
         if self.is_remote() {
             return (None, false);
         }
         let Some(named) = self.pods.get(&format!("{}/{}", target.namespace, target.pod)) else { return (None, false) };
-        let mut pods: Vec<&Incarnation> = named.values().collect();
+        // What becomes of pods after the end does not change the run.
+        let until = |at: Option<Timestamp>| end.is_none_or(|end| at.is_none_or(|at| at <= end));
+        let mut pods: Vec<&Incarnation> = named.values().filter(|pod| until(pod.created_at)).collect();
         pods.sort_by_key(|pod| pod.created_at);
         let before = |pod: &&&Incarnation| applied.is_none_or(|applied| pod.created_at.is_none_or(|created| created <= applied + SECOND));
         let chosen = pods.iter().rfind(before).copied();
@@ -180,7 +182,7 @@ impl History {
         let unknown = applied.is_some() && chosen.is_none() && !pods.is_empty();
         (
             chosen.or_else(|| pods.first().copied().filter(|_| applied.is_none())),
-            newer || unknown || chosen.is_some_and(|pod| pod.gone_at.is_some()),
+            newer || unknown || chosen.is_some_and(|pod| pod.gone_at.is_some_and(|at| until(Some(at)))),
         )
     }
 }
