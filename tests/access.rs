@@ -68,7 +68,8 @@ fn events_are_seen_with_their_run_and_their_target() {
         ["/", "shop/web-0", "bank/db-0"].map(|target| viewer.sees_event(&event(&run, target), Some(&run)))
     };
     assert_eq!(of("team-a", &["networkchaos@team-a"]), [true, true, true]);
-    assert_eq!(of("shop", &["pods@shop"]), [true, true, false]);
+    assert_eq!(of("shop", &["pods@shop"]), [false, true, false], "what is about no target may name any");
+    assert_eq!(of("both", &["pods@shop", "pods@bank"]), [true, true, true]);
     assert_eq!(of("team-b", &["networkchaos@team-b"]), [false, false, false]);
 }
 

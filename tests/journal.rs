@@ -18,6 +18,8 @@ mod faults;
 mod found;
 #[path = "journal/moved.rs"]
 mod moved;
+#[path = "journal/patience.rs"]
+mod patience;
 #[allow(dead_code, reason = "this program takes its share of it")]
 #[path = "kit/process.rs"]
 mod process;

@@ -16,6 +16,7 @@ use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -72,6 +73,7 @@ struct Waiting {
     events: Vec<Event>,
     states: BTreeMap<String, Option<Vec<u8>>>,
     touched: BTreeSet<String>,
+    withdrawn: BTreeSet<String>,
     /// Handed to the journal, and not answered for yet.
     busy: bool,
 }
@@ -84,6 +86,10 @@ impl Ingest {
         let unreadable = index.restore(states);
         if unreadable > 0 {
             tracing::warn!(unreadable, "some experiments' states could not be read and are rebuilt from their objects");
+        }
+        match journal.open_runs() {
+            Ok(open) => index.adopt(open),
+            Err(error) => tracing::warn!(%error, "the journal's open runs cannot be read: those without an experiment stay open"),
         }
         let slots = Slots::new(zone, states);
         let state = State {
@@ -177,7 +183,12 @@ impl Ingest {
         }
         let mut state = self.state();
         state.newest = state.newest.max(seen);
-        let changes = change(&mut state);
+        // Nothing an object says may end a watch; one that breaks the fold is passed over, and said.
+        let changes = std::panic::catch_unwind(AssertUnwindSafe(|| change(&mut state)));
+        let changes = changes.unwrap_or_else(|_| {
+            tracing::error!("an observation broke the fold and is passed over; please report it with a recording");
+            Changes::default()
+        });
         if !changes.is_empty() {
             changes.runs.iter().for_each(|run| (state.follower)(run));
             state.waiting.add(changes);
@@ -241,10 +252,17 @@ impl State {
 
 impl Waiting {
     fn is_idle(&self) -> bool {
-        !self.busy && self.runs.is_empty() && self.events.is_empty() && self.states.is_empty() && self.touched.is_empty()
+        !self.busy
+            && self.withdrawn.is_empty()
+            && self.runs.is_empty()
+            && self.events.is_empty()
+            && self.states.is_empty()
+            && self.touched.is_empty()
     }
 
     fn add(&mut self, changes: Changes) {
+        self.withdrawn.extend(changes.withdrawn.iter().cloned());
+        changes.withdrawn.iter().for_each(|id| drop(self.runs.remove(id)));
         self.runs.extend(changes.runs.into_iter().map(|run| (run.id.clone(), run)));
         self.events.extend(changes.events);
         self.states.extend(changes.states);
@@ -256,12 +274,15 @@ impl Waiting {
         let events = self.events.drain(..self.events.len().min(MOST_AT_ONCE)).collect();
         let runs = std::mem::take(&mut self.runs).into_values().collect();
         let mut states: Vec<_> = std::mem::take(&mut self.states).into_iter().collect();
-        for _ in 0..MOST_AT_ONCE {
+        // A state says that its events are told: it is stored when they are.
+        let now = if self.events.is_empty() { MOST_AT_ONCE } else { 0 };
+        for _ in 0..now {
             let Some(uid) = self.touched.pop_first() else { break };
             states.push(index.state(&uid));
         }
         self.busy = true;
-        Batch { runs, events, states, ..Batch::default() }
+        let withdrawn = std::mem::take(&mut self.withdrawn).into_iter().collect();
+        Batch { runs, events, states, withdrawn }
     }
 }
 

@@ -9,6 +9,7 @@
 
 use crate::journal::{Batch, Restored};
 use crate::node::boot::Boot;
+use crate::node::limits::Limitation;
 use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
@@ -21,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +53,37 @@ pub struct History {
     looked: Option<Timestamp>,
     /// Whether some faults are no runs because there are too many, so that it is logged once.
     overflows: bool,
+}
+
+/// How the last sweep went, for whoever asks. Shared; cheap to read.
+#[derive(Debug, Default)]
+pub struct Last(Mutex<Looked>);
+
+/// How the last sweep went.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// When the last one that succeeded began.
+    pub at: Option<Timestamp>,
+    /// What it could not see.
+    pub limitations: Vec<Limitation>,
+    /// Why there was none since; empty: there was.
+    pub failure: String,
+}
+
+impl Last {
+    /// How it went.
+    pub fn looked(&self) -> Looked {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw(&self, sweep: &Sweep) {
+        let looked = Looked { at: Some(sweep.at), limitations: sweep.limitations.clone(), failure: String::new() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+    }
+
+    fn failed(&self, error: &Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure = error.to_string();
+    }
 }
 
 /// What of a journal belongs to one boot.
@@ -185,6 +217,7 @@ where
         let sweep = match sweep {
             Ok(sweep) => sweep,
             Err(error) => {
+                watched.last.failed(&error);
                 if !std::mem::replace(&mut blind, true) {
                     tracing::error!(%error, "Cannot sweep this host; trying on.");
                 }
@@ -195,6 +228,7 @@ where
             tracing::info!("Sweeping this host again.");
         }
         watched.told.tell(&sweep.limitations);
+        watched.last.saw(&sweep);
         let Some(batch) = history.sweep(&sweep) else { continue };
         let news = batch.events.clone();
         match record(batch).await {
@@ -221,6 +255,8 @@ pub struct Watched {
     pub sweeper: Arc<Sweeper>,
     /// What of its limitations is in the log.
     pub told: Arc<Told>,
+    /// How the last sweep went.
+    pub last: Arc<Last>,
     /// Time between two sweeps.
     pub interval: Duration,
 }

@@ -71,6 +71,9 @@ pub struct Object {
     pub desired: Option<Desired>,
     /// Whether its action is done once and not recovered: a kill, a restart.
     pub one_shot: bool,
+    /// Whether its targets are in another cluster, by names this one may have too.
+    #[serde(default)]
+    pub remote: bool,
     /// `spec.action`, or what stands for it.
     pub action: String,
     /// `spec.duration`.

@@ -199,6 +199,7 @@ pub(crate) fn experiment(run: &Run, upstream_phase: &'static str, parent: Option
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: run.action.clone(),
         duration: Some(SignedDuration::from_secs(60)),
         selected: true,

@@ -188,6 +188,7 @@ fn object(number: usize) -> Object {
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: "delay".to_owned(),
         duration: Some(SignedDuration::from_hours(1)),
         selected: true,

@@ -100,6 +100,7 @@ pub(crate) fn object(about: Reference, action: &str) -> Object {
         forced: false,
         desired: Some(Desired::Run),
         one_shot: false,
+        remote: false,
         action: action.to_owned(),
         duration: Some(SignedDuration::from_secs(15)),
         selected: true,

@@ -7,14 +7,16 @@ mod plans;
 mod view;
 
 use crate::tools::chaos_mesh;
-use chaoscope_model::Reference;
 use chaoscope_model::event::Event;
 use chaoscope_model::history::{self, History};
 use chaoscope_model::observation::{Departure, Gone, Notice, Object, Observation, PodSeen};
-use chaoscope_model::run::Run;
+use chaoscope_model::run::{Outcome, Phase, Run};
+use chaoscope_model::{Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
 use plans::Plans;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// An experiment that is gone is remembered so long, for Events that come late (an API server keeps them an hour).
@@ -27,6 +29,10 @@ const SHORT: SignedDuration = SignedDuration::from_secs(3);
 const LONG: SignedDuration = SignedDuration::from_secs(30);
 /// Pods remembered.
 const MOST_PODS: usize = 100_000;
+/// Experiments of which it is remembered that they were forgotten.
+const MOST_FORGOTTEN: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
+/// Pods of one name remembered: a replaced pod has the name of the one before.
+const MOST_NAMESAKES: usize = 8;
 /// What the keys of its states begin with.
 const STATE: &str = "experiment/";
 
@@ -37,6 +43,8 @@ pub struct Changes {
     pub runs: Vec<Run>,
     /// Events it told of.
     pub events: Vec<Event>,
+    /// Ids of runs that were told of and turned out not to be.
+    pub withdrawn: Vec<String>,
     /// What else is needed to go on after a restart, by key; `None`: not needed any more.
     pub states: Vec<(String, Option<Vec<u8>>)>,
     /// Uids of the experiments that are known better now; [`Index::state`] is what is to be kept of them. Made when it is stored, since a
@@ -45,7 +53,6 @@ pub struct Changes {
 }
 
 /// Everything known.
-#[derive(Default)]
 pub struct Index {
     cluster: String,
     experiments: HashMap<String, Entry>,
@@ -59,6 +66,10 @@ pub struct Index {
     waiting: Vec<Listed>,
     /// Whether Events come: they were listed once.
     events: bool,
+    /// Uids of experiments that were forgotten.
+    forgotten: LruCache<String, ()>,
+    /// Open runs of a journal whose experiments it knows nothing of any more.
+    orphans: Vec<Run>,
 }
 
 /// A complete list of one kind in one namespace (empty: in all).
@@ -83,13 +94,14 @@ struct Entry {
 impl Changes {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.events.is_empty() && self.states.is_empty() && self.touched.is_empty()
+        self.runs.is_empty() && self.events.is_empty() && self.withdrawn.is_empty() && self.states.is_empty() && self.touched.is_empty()
     }
 
     /// Adds what another observation changed; of one run the later state stays.
     pub fn merge(&mut self, later: Self) {
         self.runs.retain(|run| later.runs.iter().all(|newer| newer.id != run.id));
         self.runs.extend(later.runs);
+        self.withdrawn.extend(later.withdrawn);
         self.events.extend(later.events);
         self.states.retain(|(key, _)| later.states.iter().all(|(newer, _)| newer != key));
         self.states.extend(later.states);
@@ -100,7 +112,18 @@ impl Changes {
 impl Index {
     /// An empty index of the cluster of that name.
     pub fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), ..Self::default() }
+        Self {
+            cluster: cluster.to_owned(),
+            experiments: HashMap::new(),
+            interested: HashMap::new(),
+            pods: HashMap::new(),
+            plans: Plans::default(),
+            listed: HashSet::new(),
+            waiting: Vec::new(),
+            events: false,
+            forgotten: LruCache::new(MOST_FORGOTTEN),
+            orphans: Vec::new(),
+        }
     }
 
     /// Takes up what a journal kept; a state that cannot be read is left out, and rebuilt from the next list. Gives how many were.
@@ -118,6 +141,12 @@ impl Index {
             }
         }
         unreadable
+    }
+
+    /// Open runs of the journal: those of experiments no state was kept of end as lost when their kind's list does not show them.
+    pub fn adopt(&mut self, open: Vec<Run>) {
+        let unknown = |run: &Run| run.tool == Tool::ChaosMesh && run.cluster == self.cluster && !self.experiments.contains_key(&run.uid);
+        self.orphans = open.into_iter().filter(unknown).collect();
     }
 
     /// Takes in one fact.
@@ -153,6 +182,7 @@ impl Index {
         for gone in lost {
             changes.merge(self.depart(&gone));
         }
+        changes.runs.extend(self.bury(now));
         let old = |entry: &Entry| entry.history.gone().is_some_and(|(_, at)| now.duration_since(at) > REMEMBERED);
         let forgotten: Vec<String> = self.experiments.iter().filter(|(_, entry)| old(entry)).map(|(uid, _)| uid.clone()).collect();
         for uid in forgotten {
@@ -187,6 +217,10 @@ impl Index {
             return Changes { events: vec![history::notice_row(notice, &self.cluster)], ..Changes::default() };
         }
         let uid = notice.about.uid.clone();
+        // Of an experiment that was forgotten a late Event would make half a run.
+        if self.forgotten.contains(&uid) {
+            return Changes { events: vec![history::notice_row(notice, &self.cluster)], ..Changes::default() };
+        }
         let event = self.entry(&uid, || (notice.tool, notice.about.clone(), notice.seen)).history.notice(notice);
         if !notice.target.pod.is_empty() {
             self.interest(&uid);
@@ -205,18 +239,24 @@ impl Index {
         let name = (pod.namespace.clone(), pod.name.clone());
         let mut changes = Changes::default();
         for uid in self.interested.get(&name).cloned().into_iter().flatten() {
-            if let Some(entry) = self.experiments.get_mut(&uid) {
+            // What becomes of a pod when a run is over does not change the run.
+            if let Some(entry) = self.experiments.get_mut(&uid).filter(|entry| entry.runs.iter().any(|run| run.is_open())) {
                 entry.history.pod(&pod);
                 changes.merge(self.refresh(&uid, Vec::new()));
             }
         }
         if self.pods.len() < MOST_PODS || self.pods.contains_key(&name) {
-            self.pods.entry(name).or_default().insert(pod.uid.clone(), pod);
+            let named = self.pods.entry(name).or_default();
+            named.insert(pod.uid.clone(), pod);
+            while named.len() > MOST_NAMESAKES {
+                let oldest = named.values().min_by_key(|pod| pod.created_at).map(|pod| pod.uid.clone());
+                oldest.and_then(|uid| named.remove(&uid));
+            }
         }
         changes
     }
 
-    fn entry(&mut self, uid: &str, first: impl FnOnce() -> (chaoscope_model::Tool, Reference, Timestamp)) -> &mut Entry {
+    fn entry(&mut self, uid: &str, first: impl FnOnce() -> (Tool, Reference, Timestamp)) -> &mut Entry {
         self.experiments.entry(uid.to_owned()).or_insert_with(|| {
             let (tool, about, seen) = first();
             Entry { history: History::new(&self.cluster, tool, about, seen), runs: Vec::new() }
@@ -240,9 +280,12 @@ impl Index {
         let derived = entry.history.runs();
         let changed = |run: &&Run| entry.runs.iter().all(|known| **known != **run);
         let runs: Vec<Run> = derived.iter().filter(changed).cloned().collect();
+        let oldest = derived.first().map_or(0, |run| run.ordinal);
+        let vanished = |run: &&Arc<Run>| run.ordinal >= oldest && derived.iter().all(|left| left.id != run.id);
+        let withdrawn = entry.runs.iter().filter(vanished).map(|run| run.id.clone()).collect();
         entry.runs = derived.into_iter().map(Arc::new).collect();
         events.iter_mut().filter(|event| event.run.is_none()).for_each(|event| event.run = entry.runs.first().map(|run| run.id.clone()));
-        Changes { runs, events, touched: [uid.to_owned()].into(), ..Changes::default() }
+        Changes { runs, events, withdrawn, touched: [uid.to_owned()].into(), ..Changes::default() }
     }
 
     /// Applies the lists that waited long enough.
@@ -258,13 +301,25 @@ impl Index {
                     && (listed.namespace.is_empty() || about.namespace == listed.namespace)
                     && !listed.uids.contains(&about.uid)
             };
-            let open = self.experiments.values().map(|entry| &entry.history).filter(|history| history.gone().is_none());
+            let before = |history: &&History| history.gone().is_none() && history.last_told() < listed.seen;
+            let open = self.experiments.values().map(|entry| &entry.history).filter(before);
             let gone = open.map(History::about).filter(|about| lacks(about)).cloned().collect::<Vec<_>>();
             for about in gone {
                 changes.merge(self.depart(&Gone { about, seen: listed.seen, how: Departure::Absent }));
             }
         }
         changes
+    }
+
+    /// Ends the orphans whose kind's list does not show them.
+    fn bury(&mut self, now: Timestamp) -> Vec<Run> {
+        let (experiments, listed) = (&self.experiments, &self.listed);
+        let known = |run: &Run| [run.namespace.as_str(), ""].iter().any(|scope| listed.contains(&(run.kind.clone(), (*scope).to_owned())));
+        self.orphans.retain(|run| !experiments.contains_key(&run.uid));
+        let (due, left) = std::mem::take(&mut self.orphans).into_iter().partition(|run| self.events && known(run));
+        self.orphans = left;
+        let due: Vec<Run> = due;
+        due.into_iter().map(|run| Run { phase: Phase::Finished, outcome: Some(Outcome::Lost), ended_at: Some(now), ..run }).collect()
     }
 
     /// An experiment known from Events only, which its kind's list should have shown by now.
@@ -277,6 +332,7 @@ impl Index {
 
     fn forget(&mut self, uid: &str) {
         let Some(entry) = self.experiments.remove(uid) else { return };
+        self.forgotten.put(uid.to_owned(), ());
         for (namespace, name) in entry.history.target_pods() {
             let name = (namespace.to_owned(), name.to_owned());
             if let Some(uids) = self.interested.get_mut(&name) {

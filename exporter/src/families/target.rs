@@ -31,7 +31,8 @@ impl Family for Target {
 /// Several containers of a pod, or both sides of a network fault, are one series, with the earliest time.
 fn held(now: &Now) -> impl Iterator<Item = (Labels<'_>, f64)> {
     let mut out: BTreeMap<Labels<'_>, Timestamp> = BTreeMap::new();
-    for it in experiments(now) {
+    // Targets in another cluster may have the names of pods here, which nobody hurts.
+    for it in experiments(now).filter(|it| !it.object.remote) {
         let Some(run) = it.run.as_deref() else { continue };
         let mut pods: BTreeMap<(&str, &str), (&Touched, Timestamp)> = BTreeMap::new();
         for (target, since) in run.targets.iter().filter_map(|target| Some((target, since(run, target, now.at)?))) {

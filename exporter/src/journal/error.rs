@@ -90,6 +90,15 @@ pub enum Error {
         #[source]
         cause: Arc<serde_json::Error>,
     },
+    /// A question took as long as it may.
+    #[error("the question took too long")]
+    Late,
+    /// Every connection was used as long as a question may wait.
+    #[error("too many questions at once")]
+    Busy,
+    /// Who asked does not wait any more.
+    #[error("nobody waits for the answer any more")]
+    Gone,
     /// The journal is closed, or its writer is gone.
     #[error("the journal is closed")]
     Closed,

@@ -60,9 +60,14 @@ impl Folder {
         Ok(Self { _lock: lock(path)?, path: path.to_owned(), _temporary: None })
     }
 
+    /// Where the journal's file is.
+    pub(super) fn place(&self) -> PathBuf {
+        self.path.join("journal.sqlite")
+    }
+
     /// The journal's file; made if there is none, for its owner alone.
     pub(super) fn file(&self) -> Result<PathBuf, Error> {
-        let path = self.path.join("journal.sqlite");
+        let path = self.place();
         let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         made.map_err(|cause| Error::folder(&path, cause))?;
         Ok(path)

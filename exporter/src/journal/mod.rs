@@ -3,12 +3,15 @@
 //! One writer (`recorder`), many readers (`query`). An event is acknowledged, streamed and counted only when it is stored.
 
 //! `schema` is the file, `term` what rows are found by, `store` one transaction, `pending` what waits for the disk, `retention` how much is
-//! kept, `tally` the counters, `lock` the folder, `open` how all of it comes up, `transfer` export and import, `verify` whether it is whole.
+//! kept, `tally` the counters, `patience` how long a question may take, `lock` the folder, `presence` whether the file is still in it, `open`
+//! how all of it comes up, `transfer` export and import, `verify` whether it is whole.
 
 mod error;
 mod lock;
 mod open;
+mod patience;
 mod pending;
+mod presence;
 mod query;
 mod recorder;
 mod retention;
@@ -20,6 +23,7 @@ mod transfer;
 mod verify;
 
 pub use error::Error;
+pub use patience::{Asker, Patience};
 pub use tally::{BOUNDS, Family, Tally};
 pub use transfer::{FORMAT, Moved, export, import};
 pub use verify::{Report, verify};
@@ -90,6 +94,15 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; `None`: this was the last.
     pub next: Option<Position>,
+    /// Whether it ends here only because its time was over: the next page has the rest.
+    pub cut: bool,
+}
+
+impl<T> Page<T> {
+    /// The rows, for who cannot go on with a next page: [`Error::Late`] where time was over before all were found.
+    pub fn whole(self) -> Result<Vec<T>, Error> {
+        if self.cut { Err(Error::Late) } else { Ok(self.rows) }
+    }
 }
 
 /// How a journal is.
@@ -115,8 +128,10 @@ pub struct Status {
     pub last_commit_at: Option<Timestamp>,
     /// Transactions that failed.
     pub failures: u64,
-    /// Whether the last one failed.
+    /// Whether the last one failed, or there is a [`Self::fault`].
     pub failing: bool,
+    /// What no further try can mend: the file was deleted or replaced under us. Empty: nothing.
+    pub fault: String,
     /// Changes that wait for the disk.
     pub pending: u64,
     /// Changes there was no room for while the disk failed.
@@ -140,6 +155,7 @@ pub struct Restored {
 #[derive(Clone)]
 pub struct Journal {
     inner: Arc<Inner>,
+    patience: Patience,
 }
 
 struct Inner {
@@ -186,29 +202,36 @@ impl Journal {
         stored.await.map_err(|_| Error::Closed)?
     }
 
+    /// The same journal, for a question that may take only so long: then a list ends early and says where it goes on, or the answer is
+    /// [`Error::Late`]; [`Error::Gone`] as soon as nobody waits any more.
+    #[must_use]
+    pub fn within(&self, patience: Patience) -> Self {
+        Self { inner: Arc::clone(&self.inner), patience }
+    }
+
     /// Runs that overlap, newest start first. `see` gives what the caller may see of a run: nothing, all or some of its targets. Blocking.
     pub fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
-        self.inner.readers.runs(query, see)
+        self.inner.readers.runs(&self.patience, query, see)
     }
 
     /// One run. Blocking.
     pub fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        self.inner.readers.run(id)
+        self.inner.readers.run(&self.patience, id)
     }
 
     /// Events, newest first, with their runs. Blocking.
     pub fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
-        self.inner.readers.events(query, see)
+        self.inner.readers.events(&self.patience, query, see)
     }
 
     /// Every run that has not ended. Blocking.
     pub fn open_runs(&self) -> Result<Vec<Run>, Error> {
-        self.inner.readers.open_runs()
+        self.inner.readers.open_runs(&self.patience)
     }
 
     /// What changed after a position, oldest first, runs in their latest state; `None`: that position is pruned or of the future. Blocking.
     pub fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
-        self.inner.readers.since(seq, limit)
+        self.inner.readers.since(&self.patience, seq, limit)
     }
 
     /// Changes from now on. A reader that lags is told so, and goes back to [`Self::since`].

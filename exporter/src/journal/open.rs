@@ -8,7 +8,7 @@ use super::recorder::Writer;
 use super::retention::Limits;
 use super::store::{Rows, Settling};
 use super::tally::Tally;
-use super::{Config, Error, Inner, Journal, Restored, query, schema};
+use super::{Config, Error, Inner, Journal, Patience, Restored, query, schema};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs::File;
@@ -49,7 +49,7 @@ pub(super) fn open(config: &Config) -> Result<(Journal, Restored), Error> {
     let thread = thread.map_err(|cause| Error::folder(&path, cause))?;
     let places = Arc::new(Semaphore::new(QUEUE));
     let inner = Inner { id, readers, told, hub, places, inbox: Some(inbox), writer: Some(thread), _folder: folder };
-    Ok((Journal { inner: Arc::new(inner) }, restored))
+    Ok((Journal { inner: Arc::new(inner), patience: Patience::default() }, restored))
 }
 
 /// The file as a journal of today's version, found to be whole.

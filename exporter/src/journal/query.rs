@@ -1,12 +1,12 @@
 //! What is read from the journal: answers to queries, the stream from a position, the open runs.
 //!
 //! Any number of callers, as many connections as there are cores, each read in a transaction of its own, so that one answer is of one
-//! moment. Callers block. To extend: one function here and its line in [`super::Journal`].
+//! moment. Callers block, as long as their [`Patience`] lasts; one connection is never used for what may read many rows. To extend: one function here and its line in [`super::Journal`].
 
 mod numbered;
 
 use super::term::{self, Search, time};
-use super::{Change, Error, Item, Page, schema};
+use super::{Change, Error, Item, Page, Patience, schema};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::{EventQuery, Position, RunQuery};
 use chaoscope_model::run::Run;
@@ -16,11 +16,24 @@ use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Runs kept as values: about 10 MB with a few targets each. Dashboards ask for the same hours again and again.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2048).expect("more than none");
 /// Most runs whose events are looked up one run after the other; beyond, events are read in order and filtered.
 const MOST_RUNS: i64 = 2000;
+
+/// Who waits for a connection looks so often whether its asker is still there.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How many rows a question may read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    /// As many as are asked for.
+    Few,
+    /// All there are.
+    Many,
+}
 
 /// The connections that read.
 pub(super) struct Readers {
@@ -39,7 +52,7 @@ struct Reader<'r> {
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let free = (0..cores.max(2)).map(|_| schema::reader(path)).collect::<Result<_, _>>()?;
+        let free = (0..=cores.max(2)).map(|_| schema::reader(path)).collect::<Result<_, _>>()?;
         Ok(Self { free: Mutex::new(free), returned: Condvar::new(), kept: Mutex::new(LruCache::new(KEPT)) })
     }
 
@@ -52,37 +65,50 @@ impl Readers {
         self.free().clear();
     }
 
-    fn take(&self) -> Reader<'_> {
+    /// A connection; the last one is only for what costs little.
+    fn take(&self, patience: &Patience, cost: Cost) -> Result<Reader<'_>, Error> {
         let mut free = self.free();
         loop {
-            match free.pop() {
-                Some(connection) => return Reader { pool: self, connection: Some(connection) },
-                None => free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner),
+            patience.wanted()?;
+            if cost == Cost::Few || free.len() > 1 {
+                if let Some(connection) = free.pop() {
+                    return Ok(Reader { pool: self, connection: Some(connection) });
+                }
             }
+            if patience.over() {
+                return Err(Error::Busy);
+            }
+            let wait = patience.left().map_or(LOOK, |left| left.min(LOOK));
+            (free, _) = self.returned.wait_timeout(free, wait).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Reads as of one moment.
-    fn read<T>(&self, read: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let mut reader = self.take();
+    fn read<T>(&self, patience: &Patience, cost: Cost, read: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut reader = self.take(patience, cost)?;
         let Some(connection) = reader.connection.as_mut() else { return Err(Error::Closed) };
         read(&connection.transaction()?)
     }
 
-    pub(super) fn runs(&self, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
-        self.read(|transaction| {
-            page(transaction, &term::runs(query), query.limit, |row| {
+    pub(super) fn runs(&self, patience: &Patience, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
+        self.read(patience, Cost::Many, |transaction| {
+            page(transaction, patience, &term::runs(query), query.limit, |row| {
                 let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
                 Ok(run.filter(|run| query.matches(run)).and_then(|run| see(&run)))
             })
         })
     }
 
-    pub(super) fn events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<Event>, Error> {
-        self.read(|transaction| {
+    pub(super) fn events(
+        &self,
+        patience: &Patience,
+        query: &EventQuery,
+        see: &dyn Fn(&Event, Option<&Run>) -> bool,
+    ) -> Result<Page<Event>, Error> {
+        self.read(patience, Cost::Many, |transaction| {
             let search = term::events(query, |terms| runs_under(transaction, terms))?;
             let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
-            page(transaction, &search, query.limit, |row| {
+            page(transaction, patience, &search, query.limit, |row| {
                 let event = bodies.query_row([row], |row| Ok(parse::<Event>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten();
                 let Some(event) = event else { return Ok(None) };
                 let run = self.run_of(transaction, &event)?;
@@ -113,25 +139,25 @@ impl Readers {
         Ok(run)
     }
 
-    pub(super) fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        self.read(|transaction| {
+    pub(super) fn run(&self, patience: &Patience, id: &str) -> Result<Option<Run>, Error> {
+        self.read(patience, Cost::Few, |transaction| {
             let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE id = ?1", id)?;
             Ok(run.map(|run| run.as_ref().clone()))
         })
     }
 
-    pub(super) fn open_runs(&self) -> Result<Vec<Run>, Error> {
-        self.read(|transaction| {
+    pub(super) fn open_runs(&self, patience: &Patience) -> Result<Vec<Run>, Error> {
+        self.read(patience, Cost::Few, |transaction| {
             let mut statement = transaction.prepare_cached("SELECT body FROM run WHERE closed_at IS NULL ORDER BY pk")?;
             let rows = statement.query_map([], |row| Ok(parse(row.get_ref(0)?.as_bytes()?)))?;
             Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
         })
     }
 
-    pub(super) fn since(&self, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
+    pub(super) fn since(&self, patience: &Patience, seq: u64, limit: usize) -> Result<Option<Vec<Change>>, Error> {
         let mut seq = seq;
         loop {
-            let Some((changes, last)) = self.page_since(seq, limit)? else { return Ok(None) };
+            let Some((changes, last)) = self.page_since(patience, seq, limit)? else { return Ok(None) };
             let last = last.unsigned_abs();
             if !changes.is_empty() || last == seq {
                 return Ok(Some(changes));
@@ -141,9 +167,9 @@ impl Readers {
     }
 
     /// The changes of one page, and the position of its last row.
-    fn page_since(&self, seq: u64, limit: usize) -> Result<Option<(Vec<Change>, i64)>, Error> {
+    fn page_since(&self, patience: &Patience, seq: u64, limit: usize) -> Result<Option<(Vec<Change>, i64)>, Error> {
         let (after, most) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-        self.read(|transaction| {
+        self.read(patience, Cost::Few, |transaction| {
             let (floor, newest) = positions(transaction)?;
             if after < floor || after > newest {
                 return Ok(None);
@@ -176,7 +202,7 @@ impl Readers {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.pool.free().extend(self.connection.take());
-        self.pool.returned.notify_one();
+        self.pool.returned.notify_all() // one alone might be told that may not take it;
     }
 }
 
@@ -209,30 +235,37 @@ pub(super) fn positions(connection: &Connection) -> Result<(i64, i64), rusqlite:
     connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// Takes rows, newest first, until a page is full. `look` answers `None` for what does not belong there.
+/// Takes rows, newest first, until a page is full or its time is over; then the next one goes on behind the last row looked at. `look` answers `None` for what does not belong there.
 fn page<T>(
     transaction: &Transaction<'_>,
+    patience: &Patience,
     search: &Search,
     limit: usize,
     mut look: impl FnMut(i64) -> Result<Option<T>, Error>,
 ) -> Result<Page<T>, Error> {
     let mut statement = transaction.prepare_cached(&search.sql())?;
     let mut places = statement.query(rusqlite::params_from_iter(search.parameters()))?;
-    let (mut rows, mut last, mut answered) = (Vec::new(), None, None);
+    let (mut rows, mut last, mut answered, mut before) = (Vec::new(), None, None, None);
     while let Some(place) = places.next()? {
         let place: (i64, i64) = (place.get(0)?, place.get(1)?);
         // One row may be there under several of the terms asked for.
         if last.replace(place) == Some(place) {
             continue;
         }
+        patience.wanted()?;
+        if patience.over() {
+            let (at, row) = before.ok_or(Error::Late)?;
+            return Ok(Page { rows, next: Some(Position { at: time(at), row }), cut: true });
+        }
+        before = Some(place);
         let Some(value) = look(place.1)? else { continue };
         if rows.len() >= limit {
-            return Ok(Page { rows, next: answered.map(|(at, row)| Position { at: time(at), row }) });
+            return Ok(Page { rows, next: answered.map(|(at, row)| Position { at: time(at), row }), cut: false });
         }
         answered = Some(place);
         rows.push(value);
     }
-    Ok(Page { rows, next: None })
+    Ok(Page { rows, next: None, cut: false })
 }
 
 /// A stored value. One that cannot be understood is left out; `chaoscope journal verify` names it.

@@ -6,6 +6,7 @@
 use super::lock::Folder;
 use super::open::{count, stored_tally};
 use super::pending::{BackOff, Pending};
+use super::presence::{self, Presence};
 use super::retention::{self, Limits};
 use super::store::{Rows, Settling, Store, Stored};
 use super::tally::Tally;
@@ -52,7 +53,7 @@ pub(super) struct Writer {
     prune_fails: bool,
     /// Whether the last look may have left something to prune.
     prunable: bool,
-    _folder: Arc<Folder>,
+    presence: Presence,
 }
 
 impl Writer {
@@ -74,7 +75,6 @@ impl Writer {
         let oldest = query::oldest(&connection)?;
         let status = Status { commit_seconds, oldest, schema: schema::VERSION, ..Status::default() };
         let told = Arc::new(Told::new(Arc::clone(&tally), status.clone()));
-        let (pending, back_off, prune_at) = (Pending::default(), BackOff::default(), Instant::now());
         let mut writer = Self {
             connection,
             inbox,
@@ -86,12 +86,12 @@ impl Writer {
             seq,
             limits,
             settling,
-            pending,
-            back_off,
-            prune_at,
+            pending: Pending::default(),
+            back_off: BackOff::default(),
+            prune_at: Instant::now(),
             prune_fails: false,
             prunable: true,
-            _folder: folder,
+            presence: Presence::of(folder),
         };
         writer.tell();
         Ok(writer)
@@ -104,19 +104,21 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let wait = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(PRUNE_EVERY);
-            let wait = wait.min(self.prune_at.saturating_duration_since(Instant::now()));
+            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(presence::EVERY).min(presence::EVERY);
+            let wait = next.min(self.prune_at.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.back_off.wait().or_else(|| self.settling.wait()).is_some_and(|wait| wait.is_zero()) {
-                // Its outcome is logged, and there is nobody else to tell.
-                let _ = self.store(&[]);
+                let _ = self.store(&[]); // its outcome is logged, and there is nobody else to tell
             }
             if self.prune_at <= Instant::now() {
                 self.prune();
+            }
+            if self.presence.has_changed() {
+                self.show_pending();
             }
         }
         if !self.pending.is_empty() && self.store(&[]).is_err() {
@@ -265,7 +267,8 @@ impl Writer {
     fn show_pending(&mut self) {
         self.status.pending = self.pending.len() as u64;
         self.status.dropped = self.pending.dropped;
-        self.status.failing = self.back_off.wait().is_some();
+        self.status.fault.clone_from(&self.presence.fault);
+        self.status.failing = self.back_off.wait().is_some() || !self.status.fault.is_empty();
         self.told.now().1 = self.status.clone();
     }
 

@@ -7,7 +7,8 @@ use crate::node::boot;
 use crate::node::host::HostSource;
 use crate::node::limits;
 use crate::scrape::{Detail, Sources};
-use crate::standalone::{History, Watched, watch};
+use crate::serve::doctor::Sweeps;
+use crate::standalone::{History, Last, Watched, watch};
 use anyhow::Context as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub async fn run(flags: Standalone) -> Result<ExitCode, Failure> {
     let door = Door::open(&flags.web)?;
     let boot =
         boot::read(&flags.look.path_procfs).context("cannot tell which boot of this host it is: check --path.procfs").map_err(later)?;
-    let (runs, restored) = Runs::open(&flags.journal, &flags.api, &door, None)?;
+    let (mut runs, restored) = Runs::open(&flags.journal, &flags.api, &door, None)?;
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let open = runs.journal.open_runs().context("cannot read the journal").map_err(later)?;
     let (history, ended) = History::resume(boot, "", &node, &restored, open, jiff::Timestamp::now());
@@ -37,7 +38,13 @@ pub async fn run(flags: Standalone) -> Result<ExitCode, Failure> {
         let writer = writer.clone();
         async move { writer.record(batch).await }
     };
-    let watched = Watched { sweeper, told: Arc::clone(&sources.told), interval: flags.sweep_interval };
+    let last = Arc::new(Last::default());
+    let (how, every) = (Arc::clone(&last), flags.sweep_interval);
+    runs.facts = Arc::new(move |facts| {
+        let looked = how.looked();
+        facts.sweeps = Some(Sweeps { every, at: looked.at, limitations: looked.limitations, failure: looked.failure });
+    });
+    let watched = Watched { sweeper, told: Arc::clone(&sources.told), last, interval: flags.sweep_interval };
     let stop = CancellationToken::new();
     let mut sweeps = tokio::spawn(watch(watched, history, stop.clone(), record));
     tokio::select! {

@@ -68,17 +68,27 @@ pub(crate) fn full_name(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name } else { format!("{namespace}/{name}") }
 }
 
-/// How many of its targets are where they should be: `2 of 3 injected`.
+/// How many of its targets are where they should be: `2 of 3 injected`. Only what was injected can recover, and what is gone cannot:
+/// `1 of 2 recovered, 1 gone`.
 pub(crate) fn targets(run: &Run) -> String {
     let count = |states: &[TargetState]| run.targets.iter().filter(|target| states.contains(&target.state)).count();
+    let share = |done: usize, all: usize, word: &str| if done == all { format!("{all} {word}") } else { format!("{done} of {all} {word}") };
     let all = run.targets.len();
-    let (done, word) = match (run.phase, run.outcome) {
-        _ if all == 0 => return "none".to_owned(),
-        (_, Some(Outcome::Completed)) => return all.to_string(),
-        (Phase::Recovering | Phase::Finished, _) => (count(&[TargetState::Recovered]), "recovered"),
-        _ => (count(&[TargetState::Injected, TargetState::Recovering, TargetState::Recovered, TargetState::Gone]), "injected"),
-    };
-    if done == all { format!("{all} {word}") } else { format!("{done} of {all} {word}") }
+    match (run.phase, run.outcome) {
+        _ if all == 0 => "none".to_owned(),
+        (_, Some(Outcome::Completed)) => all.to_string(),
+        (_, Some(Outcome::InjectionFailed)) if count(&[TargetState::Recovered]) == 0 => "none injected".to_owned(),
+        (Phase::Recovering | Phase::Finished, _) => {
+            let (gone, never) = (count(&[TargetState::Gone]), count(&[TargetState::Pending, TargetState::Failed]));
+            let injected = all - gone - never;
+            let mut parts = Vec::new();
+            parts.extend((injected > 0).then(|| share(count(&[TargetState::Recovered]), injected, "recovered")));
+            parts.extend((gone > 0).then(|| format!("{gone} gone")));
+            parts.extend((never > 0).then(|| format!("{never} never injected")));
+            parts.join(", ")
+        }
+        _ => share(count(&[TargetState::Injected, TargetState::Recovering, TargetState::Recovered, TargetState::Gone]), all, "injected"),
+    }
 }
 
 /// Whom it touches, by name, at most three and how many more.
@@ -176,7 +186,20 @@ pub(crate) mod tests {
         some.targets[0].state = TargetState::Pending;
         assert_eq!(targets(&some), "3 of 4 injected");
         some.phase = Phase::Recovering;
-        assert_eq!(targets(&some), "0 of 4 recovered");
+        assert_eq!(targets(&some), "0 of 3 recovered, 1 never injected");
+    }
+
+    #[test]
+    fn only_what_was_injected_and_is_there_can_recover() {
+        use TargetState::{Failed, Gone, Injected, Recovered};
+        let ended = |outcome, states: &[TargetState]| {
+            let targets = states.iter().map(|state| target("a", *state)).collect();
+            super::targets(&Run { phase: Phase::Finished, outcome: Some(outcome), targets, ..run("a", 0) })
+        };
+        assert_eq!(ended(Outcome::Recovered, &[Gone]), "1 gone");
+        assert_eq!(ended(Outcome::Recovered, &[Recovered, Gone]), "1 recovered, 1 gone");
+        assert_eq!(ended(Outcome::RecoveryFailed, &[Recovered, Injected, Failed]), "1 of 2 recovered, 1 never injected");
+        assert_eq!(ended(Outcome::InjectionFailed, &[Failed, Gone]), "none injected");
     }
 
     #[test]

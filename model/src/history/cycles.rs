@@ -3,7 +3,7 @@
 //! Apart from `derive`, which says how an application stands.
 
 use super::History;
-use super::track::settle;
+use super::track::{Known, settle};
 use crate::observation::{Desired, Mark, RecordPhase, Step, TargetName};
 use crate::time::{Moment, Precision, merge};
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Applications derived of one experiment, newest ones; the journal has the rest.
 const MOST_RUNS: u32 = 64;
+/// Stands for the selector of a target that no record has told of yet.
+pub(super) const UNRECORDED: &str = "?";
 pub(super) const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// One target in one application.
@@ -44,28 +46,57 @@ pub(super) struct Cycle {
     pub(super) first: Option<Moment>,
     /// When the next one began.
     pub(super) until: Option<Timestamp>,
+    /// Whether it began before anybody looked, nobody knows when.
+    pub(super) is_unknown: bool,
 }
 
 impl History {
-    /// Targets, with every step's time and the application it belongs to.
+    /// Targets, with every step's time and the application it belongs to, for runs: while the object is there, its records tell what was
+    /// applied; an announcement may be one of a try that was never recorded.
     pub(super) fn lines(&self) -> Vec<Line<'_>> {
+        self.lines_with(self.latest.is_none() || self.gone().is_some())
+    }
+
+    /// The same for rows: an announcement that comes before its record has the number its record will have.
+    pub(super) fn lines_ahead(&self) -> Vec<Line<'_>> {
+        self.lines_with(true)
+    }
+
+    /// Each track's applies and recovers; tracks of one id share its announcements.
+    fn steps(&self, beyond: bool) -> Vec<(BTreeMap<u32, Moment>, BTreeMap<u32, Moment>)> {
         let nothing = BTreeSet::new();
-        let mut lines = Vec::new();
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, track) in self.tracks.iter().enumerate() {
+            places.entry(&track.id).or_default().push(place);
+        }
+        let mut all = vec![(BTreeMap::new(), BTreeMap::new()); self.tracks.len()];
+        for (id, places) in places {
+            let announced = self.announced.get(id);
+            let (applied, recovered) = announced.map_or((&nothing, &nothing), |announced| (&announced.applied, &announced.recovered));
+            let applies: Vec<Known<'_>> = places.iter().map(|at| (&self.tracks[*at].applies, self.tracks[*at].injected)).collect();
+            let recovers: Vec<Known<'_>> = places.iter().map(|at| (&self.tracks[*at].recovers, self.tracks[*at].recovered)).collect();
+            let steps = settle(&applies, applied, beyond).into_iter().zip(settle(&recovers, recovered, beyond));
+            places.into_iter().zip(steps).for_each(|(place, steps)| all[place] = steps);
+        }
+        all
+    }
+
+    fn lines_with(&self, beyond: bool) -> Vec<Line<'_>> {
         let records = self.latest.iter().flat_map(|latest| &latest.records);
         let phases: HashMap<_, _> = records.map(|record| ((record.selector.as_str(), record.id.as_str()), record.phase)).collect();
-        let recorded: HashSet<&str> = self.tracks.iter().map(|track| track.id.as_str()).collect();
-        for track in &self.tracks {
-            let announced = self.announced.get(&track.id);
-            let (applied, recovered) = announced.map_or((&nothing, &nothing), |announced| (&announced.applied, &announced.recovered));
-            let steps = (settle(&track.applies, track.injected, applied), settle(&track.recovers, track.recovered, recovered));
+        let steps = self.steps(beyond);
+        let mut lines = Vec::new();
+        for (track, steps) in self.tracks.iter().zip(steps) {
             let names = (track.selector.as_str(), track.id.as_str(), &track.target);
             let phase = phases.get(&(track.selector.as_str(), track.id.as_str())).copied().unwrap_or(RecordPhase::Unknown);
             lines.push((names, phase, Some(&track.failures), steps, (track.injected, track.recovered)));
         }
+        let recorded: HashSet<&str> = self.tracks.iter().map(|track| track.id.as_str()).collect();
         for (id, announced) in self.announced.iter().filter(|(id, _)| !recorded.contains(id.as_str())) {
             let none = BTreeMap::new();
-            let steps = (settle(&none, 0, &announced.applied), settle(&none, 0, &announced.recovered));
-            lines.push(((".", id.as_str(), &announced.target), RecordPhase::Unknown, None, steps, (0, 0)));
+            let alone = |times: &BTreeSet<Timestamp>| settle(&[(&none, 0)], times, true).remove(0);
+            let steps = (alone(&announced.applied), alone(&announced.recovered));
+            lines.push(((UNRECORDED, id.as_str(), &announced.target), RecordPhase::Unknown, None, steps, (0, 0)));
         }
         let most = |counted: u32, steps: &BTreeMap<u32, Moment>| counted.max(steps.last_key_value().map_or(0, |(number, _)| *number));
         let newest = lines.iter().map(|(.., steps, counts)| most(counts.0, &steps.0)).max().unwrap_or(0);
@@ -93,11 +124,15 @@ impl History {
         for number in newest.saturating_sub(MOST_RUNS) + 1..=newest + u32::from(self.wants_more(lines, newest)) {
             let applies = lines.iter().filter_map(|line| line.cells.get(&number)?.apply);
             let first = applies.min_by_key(|moment| moment.at);
+            if first.is_none() && number < newest {
+                continue; // one of before we looked, of which nothing but its number is known
+            }
             let begin = self.begin(number, first, lines);
             if let Some(last) = cycles.last_mut() {
                 last.until = Some(begin.at);
             }
-            cycles.push(Cycle { number, begin, first, until: None });
+            let is_unknown = begin.precision == Precision::Seen && first.is_none() && number <= newest;
+            cycles.push(Cycle { number, begin, first, until: None, is_unknown });
         }
         cycles
     }
@@ -110,7 +145,8 @@ impl History {
                 && (self.start_seen.contains_key(&newest) || (all_recovered(lines, newest) && started(ended(lines, newest))));
         }
         let born_paused = self.born_paused && !self.start_seen.contains_key(&0) && !started(None);
-        !born_paused && (self.latest.is_some() || !self.marks.is_empty())
+        let told = || self.marks.iter().any(|(_, mark)| matches!(mark, Mark::Started | Mark::TimeUp));
+        !born_paused && (self.latest.is_some() || told())
     }
 
     fn marked(&self, mark: Mark) -> impl Iterator<Item = Timestamp> {
@@ -136,6 +172,10 @@ impl History {
         let taken = || self.marked(Mark::Taken).next().map(Moment::exact);
         let created = || self.latest.as_ref()?.created_at.map(Moment::second);
         let made = if self.born_paused { None } else { started.or_else(|| merge(taken(), created())) };
+        let made = match (made, first) {
+            (Some(made), Some(first)) if first.at < made.at => Some(first), // the API server's clock is ahead of the controller's
+            (made, _) => made,
+        };
         started.or(made).or(first).or(seen).unwrap_or(Moment::seen(self.first_seen))
     }
 

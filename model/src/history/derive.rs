@@ -31,6 +31,10 @@ impl History {
         let done = cells.iter().any(Option::is_some) && cells.iter().flatten().all(|cell| cell.recovered);
         let recovered = latest_of(cells.iter().flatten().map(|cell| cell.recover)).filter(|_| done);
         let (phase, end) = self.judge(cycle, &cells, stop, injected, recovered);
+        // Three clocks are involved; whatever they say, an end is not before what it ends.
+        let steps = cells.iter().flatten().flat_map(|cell| [cell.apply, cell.recover]).flatten().map(|moment| moment.at);
+        let latest_step = steps.max().unwrap_or(cycle.begin.at).max(cycle.begin.at);
+        let end = end.map(|(outcome, at)| (outcome, Moment { at: at.at.max(latest_step), ..at }));
         let one_shot = self.is_one_shot();
         let stop = stop.filter(|_| !matches!(end, Some((Outcome::Completed, _))));
         let mut precision = BTreeMap::new();
@@ -57,7 +61,7 @@ impl History {
             expected_end_at: note("expected_end_at", expected),
             ended_at: note("ended_at", end.map(|(_, at)| at)),
             ended_after: note("ended_after", self.last_seen.map(Moment::seen).filter(|_| lost)),
-            baseline: false,
+            baseline: cycle.is_unknown,
             stuck_since: None,
             overdue_since: None,
             precision: BTreeMap::new(),
@@ -89,22 +93,24 @@ impl History {
             (false, true) => over(Outcome::NoTargets, stop),
             (false, false) => over(Outcome::InjectionFailed, stop),
         };
+        let latest = self.latest.as_deref();
+        let leaving = self.gone().is_some() || latest.is_some_and(|latest| latest.deletion_at.is_some());
+        if self.is_one_shot() && applied && (leaving || cells.iter().all(Option::is_some)) {
+            let last_apply = cells.iter().flatten().filter_map(|cell| cell.apply).max_by_key(|moment| moment.at);
+            return over(Outcome::Completed, injected.or(last_apply));
+        }
         if let Some(until) = cycle.until {
             let next = Some(Moment::seen(until));
             return if unrecovered { over(Outcome::RecoveryFailed, next) } else { clean() };
         }
-        if self.is_one_shot() && applied && cells.iter().all(Option::is_some) {
-            return over(Outcome::Completed, injected);
-        }
-        let latest = self.latest.as_deref();
         let waiting = latest.is_some_and(|latest| latest.records.iter().any(|record| record.phase == RecordPhase::Applying));
         let desired = latest.and_then(|latest| latest.desired);
         let asked = latest.is_some_and(|latest| latest.paused || latest.deletion_at.is_some()) || desired == Some(Desired::Stop);
-        let stopped = desired == Some(Desired::Stop) || (self.gone.is_some() && stop.is_some_and(|stop| stop.precision == Precision::Ns));
+        let stopped = desired == Some(Desired::Stop) || (self.gone().is_some() && stop.is_some_and(|stop| stop.precision == Precision::Ns));
         if stopped && !unrecovered && !waiting {
             return clean();
         }
-        match self.gone.map(|(how, at)| (how, Moment::seen(at))) {
+        match self.gone().map(|(how, at)| (how, Moment::seen(at))) {
             Some((Departure::Deleted, at)) if unrecovered => over(Outcome::Forced, Some(at)),
             Some((Departure::Deleted, at)) if !applied && !cells.is_empty() => over(Outcome::InjectionFailed, Some(at)),
             Some((Departure::Deleted, _)) => clean(),
@@ -119,7 +125,7 @@ impl History {
 
     /// When an end is known, and its time is not.
     fn fallback(&self, cycle: &Cycle) -> Moment {
-        let gone = self.gone.map(|(_, at)| at);
+        let gone = self.gone().map(|(_, at)| at);
         Moment::seen(gone.into_iter().chain(self.last_seen).min().unwrap_or(cycle.begin.at).max(cycle.begin.at))
     }
 
@@ -161,6 +167,9 @@ impl History {
 
     /// The pod of that name that was there when the fault was applied, and whether it is gone by now.
     fn incarnation(&self, target: &TargetName, applied: Option<Timestamp>) -> (Option<&Incarnation>, bool) {
+        if self.is_remote() {
+            return (None, false);
+        }
         let Some(named) = self.pods.get(&format!("{}/{}", target.namespace, target.pod)) else { return (None, false) };
         let mut pods: Vec<&Incarnation> = named.values().collect();
         pods.sort_by_key(|pod| pod.created_at);

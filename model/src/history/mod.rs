@@ -27,6 +27,8 @@ use track::{Announced, Track};
 const MOST_MARKS: usize = 512;
 /// Announced failures kept of one experiment.
 const MOST_FAILURES: usize = 256;
+/// Pods of one name that are remembered, the newest ones.
+const MOST_INCARNATIONS: usize = 8;
 /// How far apart two statements of one fact may be: records have whole seconds, and are written a moment before or after the announcement.
 const SAME: SignedDuration = SignedDuration::from_secs(1);
 
@@ -103,16 +105,26 @@ impl History {
         self.first_seen
     }
 
-    /// How and when it was seen to be gone.
-    pub const fn gone(&self) -> Option<(Departure, Timestamp)> {
-        self.gone
+    /// How and when it was seen to be gone. What a list lacked, and was seen later, is there.
+    pub fn gone(&self) -> Option<(Departure, Timestamp)> {
+        let back = |at: Timestamp| self.last_seen.is_some_and(|seen| seen >= at);
+        self.gone.filter(|(how, at)| *how == Departure::Deleted || !back(*at))
+    }
+
+    /// When it was last seen, or told of.
+    pub fn last_told(&self) -> Timestamp {
+        self.last_seen.map_or(self.first_seen, |seen| seen.max(self.first_seen))
     }
 
     /// Pods that are or were targets, as (namespace, name).
     pub fn target_pods(&self) -> impl Iterator<Item = (&str, &str)> {
+        let here = !self.is_remote();
         let recorded = self.tracks.iter().map(|track| &track.target);
         let announced = self.announced.values().map(|announced| &announced.target);
-        recorded.chain(announced).filter(|target| !target.pod.is_empty()).map(|target| (target.namespace.as_str(), target.pod.as_str()))
+        recorded
+            .chain(announced)
+            .filter(move |target| here && !target.pod.is_empty())
+            .map(|target| (target.namespace.as_str(), target.pod.as_str()))
     }
 
     /// Takes in one version of the object; gives the events it tells of.
@@ -156,9 +168,19 @@ impl History {
         self.notice_event(notice)
     }
 
-    /// Takes in that it is gone. What a watch said outweighs what a list lacked; then the earlier time counts.
+    /// Whether its targets are in another cluster.
+    fn is_remote(&self) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.remote)
+    }
+
+    /// Takes in that it is gone. What a watch said outweighs what a list lacked; of two deletions the earlier one counts, of two lists the
+    /// later one, since it may have been there in between.
     pub fn depart(&mut self, gone: &Gone) {
-        let better = |(how, at): (Departure, Timestamp)| gone.how > how || (gone.how == how && gone.seen < at);
+        let better = |(how, at): (Departure, Timestamp)| match (gone.how, how) {
+            (Departure::Deleted, Departure::Deleted) => gone.seen < at,
+            (Departure::Absent, Departure::Absent) => gone.seen > at,
+            (new, old) => new > old,
+        };
         if self.gone.is_none_or(better) {
             self.gone = Some((gone.how, gone.seen));
         }
@@ -179,6 +201,10 @@ impl History {
         known.created_at = known.created_at.max(pod.created_at);
         if pod.gone {
             known.gone_at = Some(known.gone_at.map_or(pod.seen, |at| at.min(pod.seen)));
+        }
+        while named.len() > MOST_INCARNATIONS {
+            let oldest = named.iter().min_by_key(|(uid, pod)| (pod.created_at, (*uid).clone())).map(|(uid, _)| uid.clone());
+            oldest.and_then(|uid| named.remove(&uid));
         }
     }
 

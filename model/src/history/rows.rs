@@ -3,7 +3,7 @@
 //! A success has a key made of target and number, so that a record and a Kubernetes Event of the same fact become one row. A failure that
 //! was announced has a row by the announcement's own name; it replaces the row its record made, if one was made.
 
-use super::cycles::{Cycle, Line};
+use super::cycles::{Cycle, Line, UNRECORDED};
 use super::track::{Fresh, Track};
 use super::{History, SAME};
 use crate::event::{Event, Severity};
@@ -62,13 +62,17 @@ impl History {
                 event.run = line.numbers.get(number).map(|cycle| Run::id_of(&self.cluster, &self.about.uid, *cycle));
                 reason.clone_into(&mut event.reason);
                 event.message = format!("Successfully {done} chaos for {}", line.id);
+                event.replaces = Some(key_of(&self.about.uid, UNRECORDED, line.id, *operation, *number)); // it was announced before
                 event.announced = moment.precision == Precision::Ns;
                 event.attributes.insert("id".to_owned(), line.id.to_owned());
                 Some(event)
             }
-            Fresh::Failed(step) if self.announced_failure(step) => None,
             Fresh::Failed(step) => {
-                let mut event = self.row(failure_key(&self.about.uid, line.selector, line.id, step), Moment::second(step.at), target);
+                let key = failure_key(&self.about.uid, line.selector, line.id, step);
+                if self.announced_failure(step, &key) {
+                    return None;
+                }
+                let mut event = self.row(key, Moment::second(step.at), target);
                 event.run = self.run_at(step.at, cycles);
                 event.severity = Severity::Warning;
                 "Failed".clone_into(&mut event.reason);
@@ -80,15 +84,30 @@ impl History {
         }
     }
 
-    fn announced_failure(&self, step: &Step) -> bool {
-        let same = |(at, operation, message): &(Timestamp, Operation, String)| {
+    /// Whether this failure of a record was announced: of several that read the same, as many as were announced.
+    fn announced_failure(&self, step: &Step, place: &str) -> bool {
+        let alike = |(at, operation, message): &&(Timestamp, Operation, String)| {
             *operation == step.operation && message.starts_with(&step.message) && close(*at, step.at)
         };
-        self.failures.iter().any(same)
+        let announced = self.failures.iter().filter(alike).count();
+        let keys = self.failed_alike(step.at, step.operation, &step.message);
+        keys.iter().position(|key| *key == place).is_some_and(|rank| rank < announced)
+    }
+
+    /// Keys of the rows that records make of failures that read the same and are close to a time, in an order of their own.
+    fn failed_alike(&self, at: Timestamp, operation: Operation, message: &str) -> Vec<String> {
+        let alike = |step: &&Step| step.operation == operation && message.starts_with(&step.message) && close(at, step.at);
+        let keys = self.tracks.iter().flat_map(|track| {
+            track.failures.iter().filter(alike).map(|step| failure_key(&self.about.uid, &track.selector, &track.id, step))
+        });
+        let mut keys: Vec<String> = keys.collect();
+        keys.sort();
+        keys.dedup();
+        keys
     }
 
     pub(super) fn notice_event(&self, notice: &Notice) -> Event {
-        let lines = self.lines();
+        let lines = self.lines_ahead();
         let mut event = notice_row(notice, &self.cluster);
         let step = match &notice.news {
             News::Applied { id } => self.step(&lines, id, Operation::Apply, notice.at.at),
@@ -117,12 +136,11 @@ impl History {
         })
     }
 
-    /// The key of the row a record made of this failure.
+    /// The key of the row a record made of this failure: of several that read the same, the one of this announcement's rank.
     fn recorded_failure(&self, at: Timestamp, operation: Operation, message: &str) -> Option<String> {
-        self.tracks.iter().find_map(|track| {
-            let same = |step: &&Step| step.operation == operation && message.starts_with(&step.message) && close(at, step.at);
-            track.failures.iter().find(same).map(|step| failure_key(&self.about.uid, &track.selector, &track.id, step))
-        })
+        let alike = |(other, done, text): &&(Timestamp, Operation, String)| *done == operation && text == message && close(*other, at);
+        let rank = self.failures.iter().filter(alike).position(|(other, ..)| *other == at)?;
+        self.failed_alike(at, operation, message).into_iter().nth(rank)
     }
 
     /// The application something happened in: the last one that had begun.
@@ -187,7 +205,11 @@ fn close(one: Timestamp, other: Timestamp) -> bool {
 }
 
 fn step_key(uid: &str, line: &Line<'_>, operation: Operation, number: u32) -> String {
-    format!("{uid}|{}|{}|{}|{number}", line.selector, line.id, operation.as_str())
+    key_of(uid, line.selector, line.id, operation, number)
+}
+
+fn key_of(uid: &str, selector: &str, id: &str, operation: Operation, number: u32) -> String {
+    format!("{uid}|{selector}|{id}|{}|{number}", operation.as_str())
 }
 
 fn failure_key(uid: &str, selector: &str, id: &str, step: &Step) -> String {

@@ -42,6 +42,7 @@ fn object(version: u64, desired: Desired, records: Vec<Record>) -> Object {
         forced: false,
         desired: Some(desired),
         one_shot: false,
+        remote: false,
         action: "partition".into(),
         duration: None,
         selected: true,
@@ -174,7 +175,9 @@ fn a_record_and_an_event_of_one_fact_are_one_row() {
     );
     let mut second = History::new("", Tool::ChaosMesh, about(), at(0));
     let rows = [vec![second.notice(&announced)], second.object(record())].concat();
-    assert!(rows.iter().all(|row| row.key == "u|.|shop/web-0|apply|1" && row.precision == Precision::Ns));
+    assert!(rows.iter().all(|row| row.precision == Precision::Ns));
+    assert_eq!(rows[1].key, "u|.|shop/web-0|apply|1");
+    assert_eq!(rows[1].replaces.as_ref(), Some(&rows[0].key), "which selector it was is known only now");
 }
 
 #[test]
@@ -189,4 +192,121 @@ fn many_failures_take_little_memory_and_are_told_once() {
     }
     assert_eq!(told, 499, "each try once");
     assert!(history.tracks[0].failures.len() <= 128);
+}
+
+#[test]
+fn one_pod_on_both_sides_is_two_targets_of_one_run() {
+    let both = |phase, steps: &[(Operation, i64)]| {
+        let peer = Record { selector: ".Target".into(), ..record(0, phase, steps) };
+        vec![record(0, phase, steps), peer]
+    };
+    let mut history = history(vec![object(1, Desired::Stop, both(NotInjected, &[(Apply, 10), (Recover, 20)]))]);
+    for (second, news) in [(10, true), (11, true), (20, false), (21, false)] {
+        let id = "shop/web-0".to_owned();
+        history.notice(&notice(second, if news { News::Applied { id } } else { News::Recovered { id } }));
+    }
+    let runs = history.runs();
+    assert_eq!(runs.iter().map(|run| (run.ordinal, run.outcome)).collect::<Vec<_>>(), [(1, Some(Outcome::Recovered))]);
+    assert_eq!(runs[0].targets.len(), 2);
+}
+
+#[test]
+fn an_announcement_of_a_try_that_was_never_recorded_is_no_run() {
+    let mut history = history(vec![object(1, Desired::Run, vec![record(0, Applying, &[])])]);
+    history.notice(&notice(1, News::Applied { id: "shop/web-0".into() }));
+    history.notice(&notice(6, News::Applied { id: "shop/web-0".into() }));
+    history.object(object(2, Desired::Run, vec![record(0, Injected, &[(Apply, 6)])]));
+    assert_eq!(history.runs().iter().map(|run| (run.ordinal, run.phase)).collect::<Vec<_>>(), [(1, Phase::Running)]);
+}
+
+#[test]
+fn of_an_experiment_that_was_taken_up_and_never_started_there_is_no_run() {
+    let mut history = History::new("", Tool::ChaosMesh, about(), at(0));
+    history.notice(&notice(1, News::Mark(Mark::Taken)));
+    assert!(history.runs().is_empty(), "it may have been born paused");
+}
+
+#[test]
+fn what_a_list_lacked_and_was_seen_later_is_there() {
+    let mut history = history(vec![object(1, Desired::Run, vec![record(0, Injected, &[(Apply, 10)])])]);
+    history.depart(&Gone { about: about(), seen: at(1000), how: Departure::Absent });
+    assert_eq!(history.runs()[0].phase, Phase::Running);
+    history.depart(&Gone { about: about(), seen: at(1002), how: Departure::Absent });
+    assert_eq!(history.runs()[0].outcome, Some(Outcome::Lost));
+    history.object(object(5, Desired::Run, vec![record(0, Injected, &[(Apply, 10)])]));
+    assert_eq!(history.runs()[0].phase, Phase::Running, "it came back");
+}
+
+#[test]
+fn of_applications_before_we_looked_only_those_with_a_time_are_told() {
+    let mut old = record(0, Injected, &[(Apply, 70), (Recover, 80), (Apply, 90)]);
+    (old.injected, old.recovered) = (8, 7);
+    let runs = history(vec![object(1, Desired::Run, vec![old.clone()])]).runs();
+    assert_eq!(runs.iter().map(|run| run.ordinal).collect::<Vec<_>>(), [7, 8]);
+    old.steps.clear();
+    let runs = history(vec![object(1, Desired::Run, vec![old])]).runs();
+    assert_eq!(runs.iter().map(|run| (run.ordinal, run.baseline)).collect::<Vec<_>>(), [(8, true)], "its steps were dropped");
+}
+
+#[test]
+fn no_end_is_before_its_start_whatever_the_clocks_say() {
+    // The controller's clock is far behind the API server's.
+    let mut behind = object(1, Desired::Stop, vec![record(0, NotInjected, &[(Apply, 10), (Recover, 20)])]);
+    behind.created_at = Some(at(100));
+    let run = history(vec![behind]).runs().remove(0);
+    assert!(run.started_at <= run.injected_at.unwrap() && run.ended_at.unwrap() >= run.started_at);
+    // Ours is behind both.
+    let mut history = history(vec![Object { seen: at(-500), ..object(1, Desired::Run, vec![record(0, Injected, &[(Apply, 10)])]) }]);
+    history.depart(&Gone { about: about(), seen: at(-400), how: Departure::Deleted });
+    let run = history.runs().remove(0);
+    assert_eq!((run.outcome, run.ended_at), (Some(Outcome::Forced), Some(at(10))));
+}
+
+#[test]
+fn a_kill_that_was_paused_or_cut_short_is_complete() {
+    let kill =
+        |version, desired, second| Object { one_shot: true, ..object(version, desired, vec![record(0, Injected, &[(Apply, 10)]), second]) };
+    let mut resumed = history(vec![kill(1, Desired::Run, record(1, Injected, &[(Apply, 11)]))]);
+    resumed.notice(&notice(20, News::Mark(Mark::Started)));
+    assert_eq!(
+        resumed.runs().iter().map(|run| (run.outcome, run.ended_at)).collect::<Vec<_>>(),
+        [(Some(Outcome::Completed), Some(at(11)))]
+    );
+    let mut cut = history(vec![kill(1, Desired::Run, record(1, NotInjected, &[]))]);
+    cut.depart(&Gone { about: about(), seen: at(1500), how: Departure::Deleted });
+    assert_eq!(cut.runs()[0].outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn failures_that_read_the_same_are_as_many_as_there_were() {
+    let failing = |n| Record {
+        steps: vec![Step { at: at(10), operation: Apply, succeeded: false, message: "no server".into() }],
+        ..record(n, NotInjected, &[])
+    };
+    let object = || object(1, Desired::Run, (0..5).map(failing).collect());
+    let said = |nanosecond: i64| {
+        let mut told = notice(10, News::Failed { operation: Some(Apply), message: "no server".into() });
+        told.at = Moment::exact(at(10) + SignedDuration::from_nanos(nanosecond));
+        told.name = format!("cut.{nanosecond}");
+        told
+    };
+    let kept = |records_first: bool| {
+        let mut history = History::new("", Tool::ChaosMesh, about(), at(0));
+        let mut rows = BTreeMap::new();
+        let mut keep = |events: Vec<Event>| {
+            for event in events {
+                event.replaces.as_ref().map(|key| rows.remove(key));
+                rows.insert(event.key.clone(), event);
+            }
+        };
+        if records_first {
+            keep(history.object(object()));
+        }
+        (1..=5).for_each(|nanosecond| keep(vec![history.notice(&said(nanosecond))]));
+        if !records_first {
+            keep(history.object(object()));
+        }
+        rows.len()
+    };
+    assert_eq!((kept(true), kept(false)), (5, 5));
 }

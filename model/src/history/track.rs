@@ -116,32 +116,37 @@ impl Track {
     }
 }
 
-/// Steps by number, each as exactly as records and announcements together tell.
+/// What is known of one track's steps of one kind: their seconds by number, and how many there were.
+pub(super) type Known<'a> = (&'a BTreeMap<u32, Timestamp>, u32);
+
+/// Steps by number of all tracks of one id, each as exactly as records and announcements together tell.
 ///
-/// An announcement close to a step's second makes it exact. What is left over fills numbers whose step is not known; later ones are steps
-/// the records have not told yet (or never will: the object may be gone).
-pub(super) fn settle(known: &BTreeMap<u32, Timestamp>, count: u32, announced: &BTreeSet<Timestamp>) -> BTreeMap<u32, Moment> {
-    let mut settled: BTreeMap<u32, Moment> = known.iter().map(|(number, at)| (*number, Moment::second(*at))).collect();
+/// An announcement close to a step's second makes it exact; each announcement belongs to one step. What is left over fills numbers whose step
+/// is not known. With `beyond`, later ones are steps the records have not told yet (or never will: the object may be gone).
+pub(super) fn settle(tracks: &[Known<'_>], announced: &BTreeSet<Timestamp>, beyond: bool) -> Vec<BTreeMap<u32, Moment>> {
     let mut left: Vec<Timestamp> = announced.iter().copied().collect();
-    for moment in settled.values_mut() {
+    let exact = |moment: &mut Moment, left: &mut Vec<Timestamp>| {
         let close = |at: &Timestamp| *at >= moment.at - BEFORE && *at < moment.at + AFTER;
         if let Some(place) = left.iter().position(close) {
             *moment = Moment::exact(left.remove(place));
         }
+    };
+    let of = |(known, _): &Known<'_>| known.iter().map(|(number, at)| (*number, Moment::second(*at))).collect();
+    let mut all: Vec<BTreeMap<u32, Moment>> = tracks.iter().map(of).collect();
+    all.iter_mut().flat_map(BTreeMap::values_mut).for_each(|moment| exact(moment, &mut left));
+    for ((_, count), settled) in tracks.iter().zip(&mut all) {
+        let lowest = count.saturating_sub(u32::try_from(MOST_STEPS).unwrap_or(u32::MAX)).saturating_add(1);
+        let missing: Vec<u32> = (lowest..=*count).filter(|number| !settled.contains_key(number)).collect();
+        let skip = missing.len().saturating_sub(left.len());
+        let filled = left.len().min(missing.len());
+        settled.extend(missing.into_iter().skip(skip).zip(left.drain(..filled)).map(|(number, at)| (number, Moment::exact(at))));
     }
-    let newest = settled.values().map(|moment| moment.at).max();
-    let lowest = count.saturating_sub(u32::try_from(MOST_STEPS).unwrap_or(u32::MAX)) + 1;
-    let missing: Vec<u32> = (lowest..=count).filter(|number| !settled.contains_key(number)).collect();
-    let skip = missing.len().saturating_sub(left.len());
-    let filled = left.len().min(missing.len());
-    for (number, at) in missing.into_iter().skip(skip).zip(left.drain(..filled)) {
-        settled.insert(number, Moment::exact(at));
+    let newest = all.iter().flat_map(BTreeMap::values).map(|moment| moment.at).max();
+    if let (Some((_, count)), Some(settled), true) = (tracks.first(), all.first_mut(), beyond) {
+        let later = left.into_iter().filter(|at| newest.is_none_or(|newest| *at >= newest));
+        settled.extend((count.saturating_add(1)..).zip(later).map(|(number, at)| (number, Moment::exact(at))));
     }
-    let later = left.into_iter().filter(|at| newest.is_none_or(|newest| *at >= newest));
-    for (number, at) in (count + 1..).zip(later) {
-        settled.insert(number, Moment::exact(at));
-    }
-    settled
+    all
 }
 
 #[cfg(test)]
@@ -156,7 +161,7 @@ mod tests {
         let known = known.iter().map(|(number, ms)| (*number, at(*ms))).collect();
         let announced = announced.iter().map(|ms| at(*ms)).collect();
         let exact = |moment: &Moment| moment.precision == crate::time::Precision::Ns;
-        settle(&known, count, &announced).iter().map(|(n, moment)| (*n, moment.at.as_millisecond(), exact(moment))).collect()
+        settle(&[(&known, count)], &announced, true)[0].iter().map(|(n, moment)| (*n, moment.at.as_millisecond(), exact(moment))).collect()
     }
 
     #[test]
@@ -164,6 +169,17 @@ mod tests {
         assert_eq!(settled(&[(1, 5_000)], 1, &[5_300]), [(1, 5_300, true)]);
         assert_eq!(settled(&[(1, 5_000), (2, 9_000)], 2, &[9_100]), [(1, 5_000, false), (2, 9_100, true)]);
         assert_eq!(settled(&[(1, 5_000)], 1, &[4_990]), [(1, 4_990, true)], "announced just before the second of the record");
+    }
+
+    #[test]
+    fn an_announcement_belongs_to_one_step_of_one_track() {
+        let known: BTreeMap<u32, Timestamp> = [(1, at(5_000))].into();
+        let announced = [at(5_100), at(5_200)].into();
+        let both = settle(&[(&known, 1), (&known, 1)], &announced, true);
+        let times: Vec<_> = both.iter().map(|steps| steps.values().map(|moment| moment.at.as_millisecond()).collect::<Vec<_>>()).collect();
+        assert_eq!(times, [[5_100], [5_200]]);
+        let again = settle(&[(&known, 1)], &[at(5_100), at(9_000)].into(), false);
+        assert_eq!(again[0].len(), 1, "no step from an announcement alone while records come");
     }
 
     #[test]

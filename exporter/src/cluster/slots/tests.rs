@@ -208,6 +208,7 @@ fn object(about: Reference) -> Object {
         forced: false,
         desired: None,
         one_shot: false,
+        remote: false,
         action: String::new(),
         duration: None,
         selected: true,

@@ -2,8 +2,8 @@
 //!
 //! Apart because nothing else shows row numbers. A row keeps its number when a more exact statement replaces what it says.
 
-use super::{Page, Readers, page, parse, runs_under, term};
-use crate::journal::{Error, Journal};
+use super::{Cost, Page, Readers, page, parse, runs_under, term};
+use crate::journal::{Error, Journal, Patience};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::EventQuery;
 use chaoscope_model::run::Run;
@@ -16,20 +16,25 @@ type WithRun = (Event, Option<Arc<Run>>);
 impl Journal {
     /// Events, newest first, with the numbers of their rows. Blocking.
     pub fn numbered_events(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<(i64, Event)>, Error> {
-        self.inner.readers.numbered(query, see)
+        self.inner.readers.numbered(&self.patience, query, see)
     }
 
     /// The event of a row. Blocking.
     pub fn event(&self, row: i64) -> Result<Option<WithRun>, Error> {
-        self.inner.readers.event(row)
+        self.inner.readers.event(&self.patience, row)
     }
 }
 
 impl Readers {
-    fn numbered(&self, query: &EventQuery, see: &dyn Fn(&Event, Option<&Run>) -> bool) -> Result<Page<(i64, Event)>, Error> {
-        self.read(|transaction| {
+    fn numbered(
+        &self,
+        patience: &Patience,
+        query: &EventQuery,
+        see: &dyn Fn(&Event, Option<&Run>) -> bool,
+    ) -> Result<Page<(i64, Event)>, Error> {
+        self.read(patience, Cost::Many, |transaction| {
             let search = term::events(query, |terms| runs_under(transaction, terms))?;
-            page(transaction, &search, query.limit, |row| {
+            page(transaction, patience, &search, query.limit, |row| {
                 let Some((event, run)) = self.numbered_event(transaction, row)? else { return Ok(None) };
                 let shown = query.matches(&event, run.as_deref()) && see(&event, run.as_deref());
                 Ok(shown.then_some((row, event)))
@@ -37,8 +42,8 @@ impl Readers {
         })
     }
 
-    fn event(&self, row: i64) -> Result<Option<WithRun>, Error> {
-        self.read(|transaction| self.numbered_event(transaction, row))
+    fn event(&self, patience: &Patience, row: i64) -> Result<Option<WithRun>, Error> {
+        self.read(patience, Cost::Few, |transaction| self.numbered_event(transaction, row))
     }
 
     fn numbered_event(&self, transaction: &Transaction<'_>, row: i64) -> Result<Option<WithRun>, Error> {

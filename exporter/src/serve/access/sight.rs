@@ -3,8 +3,9 @@
 //! Apart from who answers (`reviews`), so that each rule is a test of its own. To change who sees what, change it here.
 //!
 //! A caller sees a run whole if it may list the run's kind in the experiment's namespace; else those of its targets in whose namespaces it
-//! may list pods; else nothing. A run whose kind no API server knows (tool `kernel`, or a tool without custom resources here) is seen by
-//! its targets alone, and whole by who may list pods everywhere.
+//! may list pods; else nothing. An event about no target goes with all of them, because its message may name any. A run whose kind no API
+//! server knows (tool `kernel`, or a tool without custom resources here) is seen by its targets alone, and whole by who may list pods
+//! everywhere.
 
 use crate::tools::chaos_mesh::kinds;
 use chaoscope_model::Tool;
@@ -58,7 +59,7 @@ impl Rules<'_> {
             Some(kind) => self.list(kind, &event.namespace, local),
             None => self.list(PODS, &event.target_namespace, local),
         };
-        own || run.and_then(|run| self.see(run)).is_some_and(|seen| concerns(event, &seen))
+        own || run.is_some_and(|run| self.see(run).is_some_and(|seen| concerns(event, &seen, run)))
     }
 
     /// Everywhere is asked first, so that one answer serves all namespaces.
@@ -87,15 +88,16 @@ fn bare(run: &Run) -> Run {
     Run { targets: Vec::new(), ..run.clone() }
 }
 
-/// Whether an event is about a run as it is seen: about the run itself, or about a target that is seen.
-fn concerns(event: &Event, seen: &Run) -> bool {
+/// Whether an event is about what is seen of a run: about a target that is seen. One about no target is about all of them, and its message may
+/// name any (Chaos Mesh's `Failed` does): it is for who sees them all.
+fn concerns(event: &Event, seen: &Run, whole: &Run) -> bool {
     let about_a_target = [&event.target_namespace, &event.target_pod, &event.target_container].iter().any(|name| !name.is_empty());
     let is_it = |target: &Target| {
         target.namespace == event.target_namespace
             && target.pod == event.target_pod
             && (event.target_container.is_empty() || target.container.is_empty() || target.container == event.target_container)
     };
-    !about_a_target || seen.targets.iter().any(is_it)
+    if about_a_target { seen.targets.iter().any(is_it) } else { seen.targets.len() == whole.targets.len() }
 }
 
 #[cfg(test)]

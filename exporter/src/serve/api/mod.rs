@@ -19,7 +19,7 @@ pub use stream::{Counts, End};
 
 use super::access::Access;
 use crate::cluster::now::Now;
-use crate::journal::Journal;
+use crate::journal::{Journal, Patience};
 use axum::Router;
 use axum::routing::{any, get};
 use jiff::Timestamp;
@@ -45,6 +45,8 @@ pub struct Limits {
     pub questions: usize,
     /// How long it waits before it is told that there is no room.
     pub wait: Duration,
+    /// How long the journal may take for an answer; then a list ends early and says where it goes on.
+    pub answer: Duration,
     /// Streams at once; one more is told that there is no room.
     pub streams: usize,
     /// After so long without anything read of it, a stream is dropped.
@@ -62,6 +64,7 @@ impl Default for Limits {
         Self {
             questions: 32,
             wait: Duration::from_secs(10),
+            answer: Duration::from_secs(5),
             streams: 256,
             blocked: Duration::from_secs(30),
             heartbeat: Duration::from_secs(12),
@@ -71,7 +74,8 @@ impl Default for Limits {
     }
 }
 
-/// What every handler needs.
+/// What every handler needs. Cheap to clone.
+#[derive(Clone)]
 pub struct Api {
     journal: Journal,
     access: Access,
@@ -102,6 +106,7 @@ impl Api {
     }
 
     /// Asks the journal, or whatever else may block, on a thread of its own. Callers beyond [`Limits::questions`] wait their turn.
+    /// A question whose caller has left finds nothing more in the journal.
     async fn ask<T, E>(self: &Arc<Self>, question: impl FnOnce(&Self) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -109,7 +114,9 @@ impl Api {
     {
         let turn = tokio::time::timeout(self.limits.wait, Arc::clone(&self.questions).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Problem::full("too many questions at once").into()) };
-        let api = Arc::clone(self);
+        let patience = Patience::of(self.limits.answer);
+        let _asker = patience.asker(); // dropped with this future: then nobody waits
+        let api = Self { journal: self.journal.within(patience), ..Self::clone(self) };
         let asked = tokio::task::spawn_blocking(move || {
             let _turn = turn; // given back when the question is answered, whether or not its caller still waits
             question(&api)
@@ -160,5 +167,42 @@ mod fuzzing {
         let _ = parameters::stream(Some(&text));
         let _ = stream::position(&text);
         dashboard::fuzz(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{self, Config};
+    use crate::serve::access::{self, Mode};
+    use tokio::sync::oneshot;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_question_learns_that_its_caller_left() {
+        let (journal, _) =
+            Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
+        let access = Access::open(access::Config { mode: Mode::None }).unwrap_or_else(|error| panic!("{error}"));
+        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };
+        let limits = Limits { answer: Duration::from_hours(1), ..Limits::default() };
+        let api = Arc::new(Api::new(journal, access, present, String::new(), limits, CancellationToken::new()));
+        let (begin, begun) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let asked = tokio::spawn(async move {
+            let question = move |api: &Api| {
+                begin.send(()).unwrap();
+                let error = loop {
+                    if let Err(error) = api.journal.open_runs() {
+                        break error;
+                    }
+                    std::thread::yield_now();
+                };
+                end.send(error.to_string()).unwrap();
+                Ok::<_, Problem>(())
+            };
+            api.ask(question).await
+        });
+        begun.await.unwrap();
+        asked.abort();
+        assert_eq!(ended.await.unwrap(), journal::Error::Gone.to_string());
     }
 }

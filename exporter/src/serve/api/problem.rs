@@ -137,6 +137,11 @@ impl From<Denied> for Problem {
 
 impl From<journal::Error> for Problem {
     fn from(error: journal::Error) -> Self {
+        match error {
+            journal::Error::Late => return Self::full("the answer took too long: ask for less time, or add a filter"),
+            journal::Error::Busy | journal::Error::Gone => return Self::full("too many questions at once"),
+            _ => {}
+        }
         tracing::warn!(%error, "A question to the journal failed.");
         Self { passing: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now: see the log") }
     }

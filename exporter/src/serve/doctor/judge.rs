@@ -4,6 +4,7 @@ use super::super::figures::{bytes, counted};
 use super::super::scrapers;
 use super::super::words::{plain, span};
 use super::rule::missing_rights;
+use super::sweeps::sweeps;
 use super::{Facts, Line, Mark, Report};
 use crate::cluster::now::WatchNow;
 use jiff::Timestamp;
@@ -23,25 +24,26 @@ pub fn report(facts: &Facts) -> Report {
     lines.extend(last_change(facts));
     lines.extend(peers(facts));
     lines.extend(nodes(facts));
+    lines.extend(sweeps(facts));
     lines.push(journal(facts));
     lines.push(scrapes(facts));
     let well = lines.iter().all(|line| line.mark != Mark::Bad);
     Report { version: env!("CARGO_PKG_VERSION").to_owned(), role: facts.role.to_owned(), at: facts.at, well, lines }
 }
 
-fn good(about: &str, found: impl Into<String>) -> Line {
+pub(super) fn good(about: &str, found: impl Into<String>) -> Line {
     Line { about: about.to_owned(), mark: Mark::Good, found: found.into(), remedy: String::new(), rule: None }
 }
 
-fn bad(about: &str, found: impl Into<String>, remedy: &str) -> Line {
+pub(super) fn bad(about: &str, found: impl Into<String>, remedy: &str) -> Line {
     Line { mark: Mark::Bad, remedy: remedy.to_owned(), ..good(about, found) }
 }
 
-fn unsure(about: &str, found: impl Into<String>, remedy: &str) -> Line {
+pub(super) fn unsure(about: &str, found: impl Into<String>, remedy: &str) -> Line {
     Line { mark: Mark::Unsure, remedy: remedy.to_owned(), ..good(about, found) }
 }
 
-fn ago(facts: &Facts, at: Timestamp) -> String {
+pub(super) fn ago(facts: &Facts, at: Timestamp) -> String {
     format!("{} ago", span(facts.at.duration_since(at)))
 }
 
@@ -178,6 +180,9 @@ fn nodes(facts: &Facts) -> Option<Line> {
 fn journal(facts: &Facts) -> Line {
     let (folder, status) = (plain(&facts.journal.folder), &facts.journal.status);
     let size = format!(", {}", bytes(status.bytes));
+    if !status.fault.is_empty() {
+        return bad("journal", format!("the journal is lost with this process: {}", plain(&status.fault)), "restart: a new one is made");
+    }
     if status.failing {
         let found = format!("the journal cannot be written{size}: {} waiting, {} dropped", counted_changes(status.pending), status.dropped);
         return bad("journal", found, "make room on its disk, and see the log; what happened meanwhile is read from the objects again");
@@ -293,6 +298,18 @@ mod tests {
                 "✔ /metrics is scraped by Prometheus/3.8 from 10.0.0.1, last 10 s ago",
             ]
         );
+    }
+
+    #[test]
+    fn a_journal_that_was_deleted_is_said() {
+        let mut facts = healthy();
+        (facts.journal.status.failing, facts.journal.status.fault) = (true, "/data/journal.sqlite was deleted".into());
+        let line = journal(&facts);
+        assert_eq!(
+            (line.mark, line.found.as_str()),
+            (Mark::Bad, "the journal is lost with this process: /data/journal.sqlite was deleted")
+        );
+        assert!(line.remedy.starts_with("restart"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod judge;
 pub(super) mod ready;
 mod routes;
 mod rule;
+mod sweeps;
 
 pub use judge::report;
 pub use routes::{Gather, routes};
@@ -15,8 +16,10 @@ use super::scrapers::Scraper;
 use crate::cluster::discover::Served;
 use crate::cluster::now::WatchNow;
 use crate::journal::Status;
+use crate::node::limits::Limitation;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What there is to know about a running instance. Unknown is `None`, and is said.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +38,8 @@ pub struct Facts {
     pub peers: Option<Vec<Peer>>,
     /// Nodes that have targets or a node role; `None` where this role knows of none.
     pub nodes: Option<Vec<Node>>,
+    /// Sweeps of this host; `None` where this role makes none.
+    pub sweeps: Option<Sweeps>,
     /// The journal.
     pub journal: Journal,
     /// Who scrapes `/metrics`.
@@ -76,6 +81,19 @@ pub struct Node {
     pub connected: bool,
 }
 
+/// How the sweeps of this host go.
+#[derive(Clone, Debug, Default)]
+pub struct Sweeps {
+    /// Time between two.
+    pub every: Duration,
+    /// When the last one that succeeded began.
+    pub at: Option<Timestamp>,
+    /// What it could not see.
+    pub limitations: Vec<Limitation>,
+    /// Why there was none since; empty: there was.
+    pub failure: String,
+}
+
 /// How the journal does.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
@@ -111,7 +129,7 @@ impl Mark {
 /// One thing and how it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Line {
-    /// What it is about: `kinds`, `watches`, `rights`, `changes`, `peers`, `nodes`, `journal`, `scrapes`.
+    /// What it is about: `kinds`, `watches`, `rights`, `changes`, `peers`, `nodes`, `sweeps`, `journal`, `scrapes`.
     pub about: String,
     /// How it is.
     pub mark: Mark,

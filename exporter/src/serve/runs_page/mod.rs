@@ -11,7 +11,7 @@ mod view;
 
 use super::access::{Access, Denied, Viewer};
 use super::doctor::{self, Facts, Gather, Line};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Patience};
 use ask::{Ask, CHOICES, SHOWN};
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -26,6 +26,7 @@ use chaoscope_model::run::Run;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use timeline::{Axis, Mark};
 use view::{Count, Group};
 
@@ -45,6 +46,9 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
         hash(SCRIPT)
     )
 });
+
+/// How long the journal may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the page needs.
 #[derive(Clone)]
@@ -82,6 +86,8 @@ struct Shown<'a> {
     /// What is, in one line.
     health: String,
     failure: String,
+    /// Whether chaos may hide behind what cannot be seen of this host.
+    blind: bool,
 }
 
 /// The route of the page.
@@ -100,7 +106,9 @@ async fn show(State(page): State<Arc<RunsPage>>, RawQuery(query): RawQuery, head
         Ok(viewer) => viewer,
         Err(denied) => return refused(&denied),
     };
-    let made = tokio::task::spawn_blocking(move || answer(&page, query.as_deref().unwrap_or(""), &viewer)).await;
+    let patience = Patience::of(PATIENCE);
+    let _asker = patience.asker(); // dropped with this future: then nobody waits
+    let made = tokio::task::spawn_blocking(move || answer(&page, query.as_deref().unwrap_or(""), &viewer, patience)).await;
     match made {
         Ok(Ok(Answer { status, html: Ok(html) })) => {
             let policy = HeaderValue::from_str(&POLICY).unwrap_or(HeaderValue::from_static("default-src 'none'"));
@@ -123,7 +131,7 @@ fn refused(denied: &Denied) -> Response {
     response
 }
 
-fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denied> {
+fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> Result<Answer, Denied> {
     let facts = (page.gather)();
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
@@ -132,8 +140,12 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer) -> Result<Answer, Denie
     };
     let (mut runs, mut more) = (Vec::new(), false);
     if status == StatusCode::OK {
-        match find(&page.journal, &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
+        match find(&page.journal.within(patience), &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
             Ok(found) => (runs, more) = found,
+            Err(journal::Error::Late | journal::Error::Busy | journal::Error::Gone) => {
+                let remedy = "the journal took too long: ask for less time, or with more filters";
+                (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, remedy.to_owned());
+            }
             Err(error) => {
                 tracing::error!(%error, "The journal cannot be read for the status page.");
                 (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read: see the log".to_owned());
@@ -181,6 +193,7 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, f
         wrong,
         health,
         failure,
+        blind: facts.sweeps.as_ref().is_some_and(|it| !it.failure.is_empty() || it.limitations.iter().any(|it| it.blinds)),
         ask,
     };
     shown.render()
@@ -191,7 +204,7 @@ fn health(facts: &Facts) -> (Vec<Line>, String) {
     let lines = doctor::report(facts).lines;
     let (wrong, rest): (Vec<_>, Vec<_>) =
         lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
-    let told = ["watches", "changes", "journal"];
+    let told = ["watches", "changes", "sweeps", "journal"];
     let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
     (wrong, rest.join(" · "))
 }
@@ -203,6 +216,8 @@ mod tests {
     use super::*;
     use crate::cluster::now::WatchNow;
     use crate::journal::Batch;
+    use crate::node::limits::Limitation;
+    use crate::serve::doctor::Sweeps;
     use chaoscope_model::run::Phase;
     use jiff::Timestamp;
 
@@ -259,6 +274,27 @@ mod tests {
         }
         let (_, html) = asked(facts("cluster"), vec![], "namespace=shop").await;
         assert!(html.contains("No such runs in this time") && !html.contains("kubectl"));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_not_seen_whole_is_not_called_calm() {
+        let limitation = |blinds| Limitation { what: "namespaces cannot be entered".into(), remedy: "add CAP_SYS_ADMIN".into(), blinds };
+        let seen = |blinds| Facts {
+            sweeps: Some(Sweeps {
+                at: Some(Timestamp::from_second(99_999).unwrap()),
+                limitations: vec![limitation(blinds)],
+                ..Sweeps::default()
+            }),
+            ..facts("standalone")
+        };
+        let (_, html) = asked(seen(true), vec![], "").await;
+        assert!(html.contains("Not well") && html.contains("namespaces cannot be entered") && html.contains("add CAP_SYS_ADMIN"), "{html}");
+        assert!(html.contains("is not proof") && !html.contains("within a few seconds"), "{html}");
+        let (_, html) = asked(seen(false), vec![], "").await;
+        assert!(
+            !html.contains("Not well") && html.contains("within a few seconds") && html.contains("this host was swept 1 s ago"),
+            "{html}"
+        );
     }
 
     #[tokio::test]

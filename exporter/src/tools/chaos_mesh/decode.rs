@@ -83,6 +83,7 @@ fn experiment(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) 
         forced: annotated("chaos-mesh.chaos-mesh.org/cleanFinalizer", "forced"),
         desired,
         one_shot: spec::is_one_shot(kind, &action),
+        remote: text(object, "spec.remoteCluster")?.is_some_and(|cluster| !cluster.is_empty()),
         action,
         duration: text(object, "spec.duration")?.and_then(|text| duration(&text)),
         selected: holds("Selected"),

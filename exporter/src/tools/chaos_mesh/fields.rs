@@ -23,6 +23,11 @@ pub enum Undecodable {
 
 /// Longest text that is taken from an object as it is.
 pub(super) const LONGEST: usize = 1024;
+/// What counts as a time, in seconds: nothing else happened to an experiment, and sums with it stay times.
+const EARLIEST: i64 = 0;
+const LATEST: i64 = 7_258_118_400;
+/// Greatest count of a record: one application a second for eleven days.
+const MOST: u32 = 1_000_000;
 
 fn wrong(field: &str, expected: &'static str) -> Undecodable {
     Undecodable::Type { field: field.to_owned(), expected }
@@ -60,7 +65,8 @@ pub(super) fn text_or_empty(value: &Value, path: &str) -> Result<String, Undecod
 /// A time of RFC 3339.
 pub(super) fn time(value: &Value, path: &str) -> Result<Option<Timestamp>, Undecodable> {
     let Some(text) = text(value, path)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| wrong(path, "a time of RFC 3339"))
+    let time: Timestamp = text.parse().map_err(|_| wrong(path, "a time of RFC 3339"))?;
+    if (EARLIEST..=LATEST).contains(&time.as_second()) { Ok(Some(time)) } else { Err(wrong(path, "a time between 1970 and 2200")) }
 }
 
 /// A whole number.
@@ -72,7 +78,7 @@ pub(super) fn integer(value: &Value, path: &str) -> Result<Option<i64>, Undecoda
 /// A count; absent is zero.
 pub(super) fn count(value: &Value, path: &str) -> Result<u32, Undecodable> {
     let number = integer(value, path)?.unwrap_or(0);
-    u32::try_from(number).map_err(|_| wrong(path, "a count"))
+    u32::try_from(number).ok().filter(|count| *count <= MOST).ok_or_else(|| wrong(path, "a count up to a million"))
 }
 
 /// A list; absent is empty.

@@ -18,7 +18,8 @@ const PREFIX: &str = "chaos-mesh.org/";
 /// How far the name's time may be from the API server's before it is no time at all.
 const CREDIBLE: SignedDuration = SignedDuration::from_hours(24);
 const MOST_ATTRIBUTES: usize = 16;
-const LONGEST_ATTRIBUTE: usize = 512;
+/// As long as an id of a record may be, so that both name the same target.
+const LONGEST_ATTRIBUTE: usize = super::fields::LONGEST;
 
 /// What an Event tells; `None` when it is about an object of somebody else.
 pub(super) fn decode(object: &Value, seen: Timestamp) -> Result<Option<Notice>, Undecodable> {

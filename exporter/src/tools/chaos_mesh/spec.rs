@@ -96,7 +96,7 @@ pub(super) fn parameters(object: &Value) -> BTreeMap<String, String> {
 }
 
 fn is_private(key: &str) -> bool {
-    const PRIVATE: [&str; 14] = [
+    const PRIVATE: [&str; 13] = [
         "selector",
         "body",
         "headers",
@@ -109,7 +109,6 @@ fn is_private(key: &str) -> bool {
         "user",
         "password",
         "secretName",
-        "remoteCluster",
         "expInfo",
     ];
     PRIVATE.contains(&key)

@@ -115,7 +115,8 @@ fn an_event_is_seen_by_its_object_or_by_its_run() {
     };
     assert!(sees("bank/db-0", &["networkchaos@team-a"], None));
     assert!(sees("bank/db-0", &["networkchaos"], Some(&run)));
-    assert!(sees("", &["pods@shop"], Some(&run)), "about the run, which is seen");
+    assert!(!sees("", &["pods@shop"], Some(&run)), "about the run: its message may name the target that is hidden");
+    assert!(sees("", &["pods@shop", "pods@bank"], Some(&run)), "all of its targets are seen");
     assert!(sees("shop/web-0", &["pods@shop"], Some(&run)));
     assert!(!sees("bank/db-0", &["pods@shop"], Some(&run)), "about a target that is not");
     assert!(!sees("shop/web-9", &["pods@shop"], Some(&run)), "about no target of the run");

@@ -71,7 +71,7 @@ pub(super) async fn namespaces(State(api): State<Arc<Api>>, headers: HeaderMap) 
         let mut namespaces: BTreeSet<String> = live.collect();
         let (from, to) = (jiff::Timestamp::UNIX_EPOCH, api.clock());
         let query = RunQuery { from, to, limit: RUNS, after: None, filter: Filter::default() };
-        for run in api.journal.runs(&query, &|run| viewer.see(run))?.rows {
+        for run in api.journal.runs(&query, &|run| viewer.see(run))?.whole()? {
             namespaces.insert(run.namespace);
             namespaces.extend(run.targets.into_iter().map(|target| target.namespace));
         }

@@ -61,7 +61,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery,
         let mine = |event: &Event| wanted.uid.as_ref().is_none_or(|uid| *uid == event.uid);
         let page = api.journal.numbered_events(&query, &|event, run| mine(event) && passes(&viewer, &query.filter, event, run))?;
         viewer.complete()?;
-        Ok(json(&page.rows.into_iter().map(Shown::of).collect::<Vec<_>>(), gzip)?)
+        Ok(json(&page.whole()?.into_iter().map(Shown::of).collect::<Vec<_>>(), gzip)?)
     })
     .await
 }
@@ -103,7 +103,7 @@ pub(super) async fn of_workflow(
         let mine = |event: &Event| event.uid == uid || nodes.contains(event.name.as_str());
         let page = api.journal.numbered_events(&query, &|event, run| mine(event) && passes(&viewer, &query.filter, event, run))?;
         viewer.complete()?;
-        Ok(json(&page.rows.into_iter().map(Shown::of).collect::<Vec<_>>(), gzip)?)
+        Ok(json(&page.whole()?.into_iter().map(Shown::of).collect::<Vec<_>>(), gzip)?)
     })
     .await
 }
