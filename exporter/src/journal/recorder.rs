@@ -104,15 +104,16 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn serve(mut self) {
         loop {
-            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(presence::EVERY).min(presence::EVERY);
-            let wait = next.min(self.prune_at.saturating_duration_since(Instant::now()));
+            let next = self.back_off.wait().or_else(|| self.settling.wait()).unwrap_or(presence::EVERY);
+            let wait = next.min(presence::EVERY).min(self.prune_at.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.back_off.wait().or_else(|| self.settling.wait()).is_some_and(|wait| wait.is_zero()) {
-                let _ = self.store(&[]); // its outcome is logged, and there is nobody else to tell
+                // Its outcome is logged, and there is nobody else to tell.
+                let _ = self.store(&[]);
             }
             if self.prune_at <= Instant::now() {
                 self.prune();

@@ -179,8 +179,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_question_learns_that_its_caller_left() {
-        let (journal, _) =
-            Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
+        let (journal, _) = Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO }).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap_or_else(|error| panic!("{error}"));
         let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };
         let limits = Limits { answer: Duration::from_hours(1), ..Limits::default() };
