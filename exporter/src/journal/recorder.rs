@@ -111,8 +111,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.back_off.wait().or_else(|| self.settling.wait()).is_some_and(|wait| wait.is_zero()) {
-                // Its outcome is logged, and there is nobody else to tell.
-                let _ = self.store(&[]);
+                let _ = self.store(&[]); // its outcome is logged, and there is nobody else to tell
             }
             if self.prune_at <= Instant::now() {
                 self.prune();

@@ -7,7 +7,7 @@
 use super::Store;
 use crate::journal::Error;
 use crate::journal::term::nanos;
-use chaoscope_model::run::Run;
+use chaoscope_model::run::{Outcome, Run};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Store<'_> {
             if let (Some(run), Some(outcome)) = (&run, outcome) {
                 self.draft.settled(run, outcome);
             }
-            counted.execute((pk, outcome.map(|outcome| outcome.as_str())))?;
+            counted.execute((pk, outcome.map(Outcome::as_str)))?;
         }
         self.settling.due = next(self.connection)?;
         Ok(())
@@ -86,7 +86,6 @@ mod tests {
     use crate::journal::store::Rows;
     use crate::journal::tally::{Family, Tally};
     use crate::journal::{Batch, schema};
-    use chaoscope_model::run::Outcome;
     use std::sync::Arc;
 
     const SECOND: i64 = 1_000_000_000;
