@@ -3,10 +3,10 @@
 //! Absence alone ends nothing: only a complete list of that kind and scope does, and only what was there before it.
 
 use super::{Changes, Index, Listed};
+use chaoscope_model::Reference;
 use chaoscope_model::history::History;
 use chaoscope_model::observation::{Departure, Gone};
 use chaoscope_model::run::{Outcome, Phase, Run};
-use chaoscope_model::Reference;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a list waits for the Events that tell how what it lacks has ended, when Events come …

@@ -93,7 +93,7 @@ mod tests {
     fn run(outcome: Option<Outcome>) -> Run {
         let run = serde_json::json!({
             "id": "a", "tool": "chaos-mesh", "cluster": "", "kind": "NetworkChaos", "action": "delay", "namespace": "shop", "name": "a", "uid": "u",
-            "ordinal": 1, "phase": if outcome.is_some() { "finished" } else { "running" }, "outcome": outcome.map(|it| it.as_str()),
+            "ordinal": 1, "phase": if outcome.is_some() { "finished" } else { "running" }, "outcome": outcome.map(chaoscope_model::run::Outcome::as_str),
             "started_at": "2026-11-21T13:00:00Z", "ended_at": outcome.map(|_| "2026-11-21T13:00:01Z"), "baseline": false,
             "precision": {}, "parameters": {}, "labels": {}, "targets": [],
         });
