@@ -54,8 +54,7 @@ fn a_kill_loses_nothing_that_was_told_and_what_ended_meanwhile_is_lost() {
         it.kill();
     }
     it.again(&[]);
-    it.tells(1, "Lost", &goes_as);
-    it.looks();
+    it.looks(); // it may have been lost in one of the short lives already, before that could log it
     it.stop();
     let after = [&stays_as, &goes_as].map(|name| it.run(name));
     assert_eq!(after[0], before[0], "as if nothing had been");
