@@ -3,6 +3,7 @@
 //! A field of the wrong type is an error, and the object's last good version stays. To take in one more field: here, and in the model.
 
 use super::fields::{Undecodable, at, conditions, count, integer, list, names, tag, text, text_or_empty, time};
+use super::kinds::is_experiment;
 use super::notice;
 use super::spec;
 use chaoscope_model::observation::{Desired, Object, Observation, Operation, Record, RecordPhase, Step};
@@ -36,7 +37,7 @@ pub fn decode(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) 
         "PhysicalMachine" | "RemoteCluster" => {
             Observation::Place(Box::new(Place { about: reference(kind, object)?, version: version(object)? }))
         }
-        kind if spec::is_chaos(kind) => Observation::Experiment(Box::new(experiment(kind, object, seen, decoding)?)),
+        kind if is_experiment(kind) => Observation::Experiment(Box::new(experiment(kind, object, seen, decoding)?)),
         _ => return Ok(None),
     }))
 }

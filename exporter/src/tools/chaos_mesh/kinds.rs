@@ -52,6 +52,11 @@ pub fn by_kind(kind: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.kind == kind)
 }
 
+/// Whether objects of this kind are experiments.
+pub fn is_experiment(kind: &str) -> bool {
+    by_kind(kind).is_some_and(|resource| resource.what == What::Experiment)
+}
+
 /// The kind with this name in paths.
 pub fn by_plural(plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.plural == plural)

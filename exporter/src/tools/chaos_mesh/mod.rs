@@ -11,7 +11,7 @@ mod reasons;
 mod spec;
 
 pub use fields::Undecodable;
-pub use spec::is_chaos as is_experiment;
+pub use kinds::is_experiment;
 
 use super::{Known, QdiscShape};
 use chaoscope_model::Tool;

@@ -3,48 +3,20 @@
 //! From `api/v1alpha1/*_types.go`. To add a chaos kind: a row in the kinds table, and an arm here where it has no `spec.action`.
 
 use super::fields::{Undecodable, text};
+use super::kinds::is_experiment;
 use chaoscope_model::observation::TargetName;
 use chaoscope_model::shortened;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The chaos kinds, with what their records name.
-const KINDS: [(&str, Names); 14] = [
-    ("AWSChaos", Names::Nothing),
-    ("AzureChaos", Names::Nothing),
-    ("BlockChaos", Names::Container),
-    ("DNSChaos", Names::Container),
-    ("GCPChaos", Names::Nothing),
-    ("HTTPChaos", Names::Container),
-    ("IOChaos", Names::Container),
-    ("JVMChaos", Names::Container),
-    ("KernelChaos", Names::Container),
-    ("NetworkChaos", Names::Container),
-    ("PhysicalMachineChaos", Names::Nothing),
-    ("PodChaos", Names::Container),
-    ("StressChaos", Names::Container),
-    ("TimeChaos", Names::Container),
-];
+/// Kinds whose records name no pod: a machine, or a JSON document of a cloud's selector.
+const OUTSIDE: [&str; 4] = ["AWSChaos", "AzureChaos", "GCPChaos", "PhysicalMachineChaos"];
 
 /// Most parameters shown of an experiment, and the longest of them.
 const MOST_PARAMETERS: usize = 32;
 const LONGEST_PARAMETER: usize = 64;
 /// How deep a spec is looked into.
 const DEEPEST: usize = 6;
-
-/// What the id of a record names.
-#[derive(Clone, Copy, PartialEq)]
-enum Names {
-    /// `namespace/pod[/container[/volume]]`.
-    Container,
-    /// A machine, or a JSON document of a cloud's selector.
-    Nothing,
-}
-
-/// Whether objects of this kind are experiments.
-pub fn is_chaos(kind: &str) -> bool {
-    KINDS.iter().any(|(name, _)| *name == kind)
-}
 
 /// Whether the action is done once and never recovered (`controllers/utils/controller`).
 pub(super) fn is_one_shot(kind: &str, action: &str) -> bool {
@@ -74,12 +46,11 @@ pub(super) fn action(kind: &str, object: &Value) -> Result<String, Undecodable> 
     Ok(named.join("+"))
 }
 
-/// Namespace, pod and container of a record's id.
+/// Namespace, pod and container of a record's id: `namespace/pod[/container[/volume]]`.
 pub(super) fn target(kind: &str, id: &str) -> TargetName {
-    let names = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, names)| *names);
     let mut parts = id.splitn(4, '/').map(str::to_owned);
-    match (names, parts.next(), parts.next()) {
-        (Some(Names::Container), Some(namespace), Some(pod)) => {
+    match (parts.next(), parts.next()) {
+        (Some(namespace), Some(pod)) if is_experiment(kind) && !OUTSIDE.contains(&kind) => {
             TargetName { namespace, pod, container: parts.next().unwrap_or_else(String::new) }
         }
         _ => TargetName::default(),

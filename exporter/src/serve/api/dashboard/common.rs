@@ -5,6 +5,8 @@ use super::super::answer::json;
 use super::failure::Failure;
 use super::wanted::Wanted;
 use super::{experiments, sees};
+use crate::tools::chaos_mesh::kinds::RESOURCES;
+use crate::tools::resource::What;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -54,9 +56,10 @@ pub(super) async fn config(State(api): State<Arc<Api>>) -> Result<Response, Fail
     Ok(json(&configuration, false)?)
 }
 
-/// `/api/common/kinds`
+/// `/api/common/kinds`: those of experiments, in the order of the table, which is the dashboard's.
 pub(super) async fn kinds() -> Result<Response, Failure> {
-    Ok(json(&KINDS, false)?)
+    let kinds = RESOURCES.iter().filter(|resource| resource.what == What::Experiment).map(|resource| resource.kind);
+    Ok(json(&kinds.collect::<Vec<_>>(), false)?)
 }
 
 /// `/api/common/namespaces` and `/api/common/chaos-available-namespaces`: those of experiments, schedules, workflows and targets the caller
@@ -103,21 +106,3 @@ pub(super) async fn templates(State(api): State<Arc<Api>>, headers: HeaderMap) -
     api.access.viewer(&headers).await?;
     Ok(json(&[(); 0], false)?)
 }
-
-/// The kinds of experiments of Chaos Mesh 2.8.3, in the dashboard's order.
-const KINDS: [&str; 14] = [
-    "AWSChaos",
-    "AzureChaos",
-    "BlockChaos",
-    "DNSChaos",
-    "GCPChaos",
-    "HTTPChaos",
-    "IOChaos",
-    "JVMChaos",
-    "KernelChaos",
-    "NetworkChaos",
-    "PhysicalMachineChaos",
-    "PodChaos",
-    "StressChaos",
-    "TimeChaos",
-];
