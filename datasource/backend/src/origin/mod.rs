@@ -1,0 +1,136 @@
+//! Where runs come from, asked over HTTP: Chaoscope itself (`chaoscope`) or a Chaos Dashboard (`dashboard`).
+//!
+//! Both answer in the model's words, so that nothing behind here knows which it was. How a request is made, limited and repeated is in
+//! `http`; what a failure means and what to do about it in [`Error`].
+
+pub mod chaoscope;
+pub mod dashboard;
+pub mod http;
+
+use crate::query::{List, Question};
+use chaoscope_model::event::Event;
+use chaoscope_model::run::Run;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// The newest first.
+    pub items: Vec<T>,
+    /// Whether the limit left something out.
+    pub cut: bool,
+    /// What a reader should know (`a Dashboard keeps events for a week`), for a notice in the answer.
+    pub notices: Vec<String>,
+}
+
+/// A run that a schedule will start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upcoming {
+    /// When it is due.
+    pub at: Timestamp,
+    /// Kind of the experiment it starts.
+    pub kind: String,
+    /// Namespace of the schedule.
+    pub namespace: String,
+    /// Name of the schedule.
+    pub schedule: String,
+}
+
+/// On whose behalf an origin is asked: what is sent besides the datasource's own credentials. Empty unless identity is forwarded.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Headers, by lower-case name. They hold secrets: no `Debug`.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What "Save & test" says.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Whether queries will work.
+    pub ok: bool,
+    /// One sentence: what was found, or the cause.
+    pub message: String,
+    /// What to do about it, and details, for the person at the editor.
+    pub details: Vec<String>,
+}
+
+/// Why an origin gave no answer. The text names the cause; [`Error::remedy`] what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Not reached: name, address, TLS, time.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It refused the caller: 401, or what a Dashboard answers instead.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// It knows the caller and does not let him: 403, or what a Dashboard answers instead.
+    #[error("{0}")]
+    Forbidden(String),
+    /// It refused the question.
+    #[error("{0}")]
+    Refused(String),
+    /// It has too much to do: 429, 503.
+    #[error("{0}")]
+    Busy(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+    /// What came is not its answer: another product, HTML, too large, half of it.
+    #[error("{0}")]
+    Nonsense(String),
+    /// The deadline passed.
+    #[error("{0}")]
+    TimedOut(String),
+}
+
+/// One of the origins.
+pub enum Origin {
+    /// Chaoscope's own API.
+    Chaoscope(chaoscope::Chaoscope),
+    /// A Chaos Dashboard.
+    Dashboard(dashboard::Dashboard),
+}
+
+impl Origin {
+    /// Runs that overlap the window.
+    pub async fn runs(&self, question: &Question, who: &Identity) -> Result<Found<Arc<Run>>, Error> {
+        match self {
+            Self::Chaoscope(origin) => origin.runs(question, who).await,
+            Self::Dashboard(origin) => origin.runs(question, who).await,
+        }
+    }
+
+    /// Events in the window.
+    pub async fn events(&self, question: &Question, who: &Identity) -> Result<Found<Arc<Event>>, Error> {
+        match self {
+            Self::Chaoscope(origin) => origin.events(question, who).await,
+            Self::Dashboard(origin) => origin.events(question, who).await,
+        }
+    }
+
+    /// What schedules will start in the window.
+    pub async fn upcoming(&self, question: &Question, who: &Identity) -> Result<Found<Upcoming>, Error> {
+        match self {
+            Self::Chaoscope(origin) => origin.upcoming(question, who).await,
+            Self::Dashboard(origin) => origin.upcoming(question, who).await,
+        }
+    }
+
+    /// Values for a variable, sorted, without doubles.
+    pub async fn values(&self, list: &List, question: &Question, who: &Identity) -> Result<Found<String>, Error> {
+        match self {
+            Self::Chaoscope(origin) => origin.values(list, question, who).await,
+            Self::Dashboard(origin) => origin.values(list, question, who).await,
+        }
+    }
+
+    /// Whether queries will work, and if not, why.
+    pub async fn check(&self, who: &Identity) -> Health {
+        match self {
+            Self::Chaoscope(origin) => origin.check(who).await,
+            Self::Dashboard(origin) => origin.check(who).await,
+        }
+    }
+}
