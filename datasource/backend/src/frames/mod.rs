@@ -5,9 +5,14 @@
 pub mod arrow;
 pub mod json;
 
+use crate::origin::{Found, Upcoming};
+use crate::query::Query;
+use chaoscope_model::event::Event;
+use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A table of columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,4 +55,31 @@ pub enum Values {
     Flag(Vec<Option<bool>>),
     /// JSON (labels of log lines).
     Json(Vec<Option<Value>>),
+}
+
+/// What the origin found for a query: which of these is in [`crate::query::Ask::needs`].
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// Runs that overlap the window.
+    Runs(Found<Arc<Run>>),
+    /// Events in the window.
+    Events(Found<Arc<Event>>),
+    /// What schedules will start.
+    Upcoming(Found<Upcoming>),
+    /// Values of a variable.
+    Values(Found<String>),
+    /// Runs, and what schedules will start.
+    RunsAndUpcoming(Found<Arc<Run>>, Found<Upcoming>),
+}
+
+/// The frames of an answer; `now` is the end of what is still open.
+#[allow(clippy::todo)]
+pub fn answer(_query: &Query, _data: &Data, _now: Timestamp) -> Vec<Frame> {
+    todo!()
+}
+
+/// How many there are, and the first few, for the editor.
+#[allow(clippy::todo)]
+pub fn preview(_data: &Data) -> Value {
+    todo!()
 }

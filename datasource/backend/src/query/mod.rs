@@ -126,3 +126,31 @@ pub enum List {
     /// Values of a filter's field (ad hoc filters): one of `chaoscope_model::query::FIELDS`.
     Field(String),
 }
+
+/// What an origin must be asked for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// Runs that overlap the window.
+    Runs,
+    /// Events in the window.
+    Events,
+    /// What schedules will start.
+    Upcoming,
+    /// Values of a variable.
+    Values,
+    /// Runs, and what schedules will start.
+    RunsAndUpcoming,
+}
+
+impl Ask {
+    /// What the origin must be asked.
+    pub const fn needs(&self) -> Needs {
+        match self {
+            Self::Runs | Self::Timeline(_) | Self::Active { .. } | Self::Targets | Self::Annotations { upcoming: false, .. } => Needs::Runs,
+            Self::Annotations { upcoming: true, .. } => Needs::RunsAndUpcoming,
+            Self::Events { .. } | Self::Legacy => Needs::Events,
+            Self::Upcoming => Needs::Upcoming,
+            Self::Values(_) => Needs::Values,
+        }
+    }
+}
