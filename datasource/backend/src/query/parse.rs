@@ -75,7 +75,7 @@ pub fn query(asked: &Asked<'_>, json: &Value, fixed: &[(String, String)]) -> Res
         named => saved(asked, named.unwrap_or("runs"), json)?,
     };
     let Understood { ask, filter, limit, mut notices } = understood;
-    let filter = about(&ask, filter, asked.from_alert, &mut notices)?;
+    let filter = about(&ask, variables::without_all(filter), asked.from_alert, &mut notices)?;
     let filter = checked(fixed::narrowed(filter, fixed)?)?;
     let limit = rows(&ask, limit, &mut notices);
     Ok(Query {
