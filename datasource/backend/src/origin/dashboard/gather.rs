@@ -45,7 +45,7 @@ impl Dashboard {
     /// Everything about the objects that may have something in a window; `None`: nothing can pass.
     pub(super) async fn gather(&self, window: Window, narrowed: &Narrowed, who: &Identity) -> Result<Option<Gathered>, Error> {
         let Some(asked) = &narrowed.asked else { return Ok(None) };
-        let (now, until) = (Timestamp::now(), self.http.deadline());
+        let (now, until) = ((self.now)(), self.http.deadline());
         let around = Window {
             from: window.from.saturating_sub(AROUND).unwrap_or(window.from),
             to: window.to.saturating_add(AROUND).unwrap_or(window.to).min(now),

@@ -38,13 +38,21 @@ pub struct Dashboard {
     fixed: Pairs,
     cluster: String,
     details: Mutex<LruCache<String, Arc<Detail>>>,
+    /// The present.
+    now: fn() -> Timestamp,
 }
 
 impl Dashboard {
     /// Opens nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let details = Mutex::new(LruCache::new(MOST_DETAILS));
-        Ok(Self { http: Http::new(settings)?, fixed: settings.fixed.clone(), cluster: settings.cluster.clone(), details })
+        Ok(Self {
+            http: Http::new(settings)?,
+            fixed: settings.fixed.clone(),
+            cluster: settings.cluster.clone(),
+            details,
+            now: Timestamp::now,
+        })
     }
 
     /// Runs that overlap the window.
@@ -143,7 +151,7 @@ impl Dashboard {
             Ok(version) => version,
             Err(error) => return Health::bad(&error),
         };
-        let to = Timestamp::now();
+        let to = (self.now)();
         let from = to.saturating_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(to);
         let question = Question { window: Window { from, to }, filter: Pairs::new(), limit: 1000 };
         let found = match self.runs(&question, who).await {
