@@ -52,7 +52,7 @@ fn by_object(rows: Vec<Row>) -> BTreeMap<String, Known> {
 
 fn runs_of(objects: &BTreeMap<String, Known>) -> Vec<Run> {
     let last = objects.values().flat_map(|known| known.rows.iter().map(|row| row.created_at)).max().unwrap();
-    let mut runs: Vec<Run> = objects.values().flat_map(|known| known.fold("", last + SignedDuration::from_hours(1)).0).collect();
+    let mut runs: Vec<Run> = objects.values().flat_map(|known| known.runs("", last + SignedDuration::from_hours(1))).collect();
     runs.sort_by(|one, other| (one.started_at, &one.name, one.ordinal).cmp(&(other.started_at, &other.name, other.ordinal)));
     runs
 }
@@ -179,7 +179,7 @@ proptest! {
         order.sort_by_key(|(seed, n, _)| (*seed, *n));
         let (straight, mixed) = (by_object(rows), by_object(order.into_iter().map(|(_, _, row)| row).collect()));
         prop_assert_eq!(runs_of(&straight), runs_of(&mixed));
-        let events = |objects: &BTreeMap<String, Known>| objects.values().flat_map(|known| known.fold("", Timestamp::MAX).1).collect::<Vec<_>>();
+        let events = |objects: &BTreeMap<String, Known>| objects.values().flat_map(|known| known.events("", Timestamp::MAX, Window { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX }).1).collect::<Vec<_>>();
         prop_assert_eq!(events(&straight), events(&mixed));
     }
 }
@@ -199,7 +199,7 @@ fn what_is_there_is_as_the_list_says() {
     };
     let now = "2026-11-21T14:04:13Z".parse().unwrap();
     let told =
-        |known: Known| known.fold("blue", now).0.iter().map(|run| words(run).split(':').next().unwrap().to_owned()).collect::<Vec<_>>();
+        |known: Known| known.runs("blue", now).iter().map(|run| words(run).split(':').next().unwrap().to_owned()).collect::<Vec<_>>();
     for (status, expected) in
         [("running", "running"), ("injecting", "injecting"), ("deleting", "recovering"), ("finished", "recovered"), ("paused", "recovered")]
     {
@@ -422,7 +422,7 @@ fn a_specification_tells_what_its_run_is() {
     let Say::Answer { body, .. } = answer("crud/events.http") else { unreachable!() };
     let objects = by_object(serde_json::from_str(&body).unwrap());
     let known = Known { detail: Some(Arc::new(detail)), ..objects.into_values().next().unwrap() };
-    let runs = known.fold("", resumed()).0;
+    let runs = known.runs("", resumed());
     let run = &runs[0];
     let parameters: Vec<_> = run.parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(parameters.join(" "), "action=partition direction=to duration=30s externalTargets=10.89.0.0/16 mode=all");
