@@ -1,9 +1,12 @@
 //! What is asked, typed: one [`Query`] for a panel, an alert rule, an annotation or a variable.
 //!
-//! Pure. How saved JSON becomes a query is in `parse`, what the old plugin saved in `legacy`. Nothing here knows how an origin is reached.
+//! Pure. How saved JSON becomes a query is in `parse`, what the old plugin saved in `legacy`, the datasource's own filters in `fixed`, values
+//! that variables leave in `variables`. Nothing here knows how an origin is reached.
 
-pub mod legacy;
+mod fixed;
+mod legacy;
 pub mod parse;
+mod variables;
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -125,4 +128,32 @@ pub enum List {
     Targets(String),
     /// Values of a filter's field (ad hoc filters): one of `chaoscope_model::query::FIELDS`.
     Field(String),
+}
+
+/// What an origin must be asked for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// Runs that overlap the window.
+    Runs,
+    /// Events in the window.
+    Events,
+    /// What schedules will start.
+    Upcoming,
+    /// Values of a variable.
+    Values,
+    /// Runs, and what schedules will start.
+    RunsAndUpcoming,
+}
+
+impl Ask {
+    /// What the origin must be asked.
+    pub const fn needs(&self) -> Needs {
+        match self {
+            Self::Runs | Self::Timeline(_) | Self::Active { .. } | Self::Targets | Self::Annotations { upcoming: false, .. } => Needs::Runs,
+            Self::Annotations { upcoming: true, .. } => Needs::RunsAndUpcoming,
+            Self::Events { .. } | Self::Legacy => Needs::Events,
+            Self::Upcoming => Needs::Upcoming,
+            Self::Values(_) => Needs::Values,
+        }
+    }
 }
