@@ -1,29 +1,162 @@
-//! One datasource as Grafana has it configured now: its settings, the origin they lead to, and what was answered lately. STUB
+//! One datasource as Grafana has it configured now ([`Instance`]): the origin its settings lead to, and what was answered lately; and all of
+//! them ([`Instances`]).
 
-use crate::frames::Frame;
-use crate::origin::{Error, Health, Identity};
-use crate::query::Query;
-use crate::settings::Settings;
+use crate::cache::{self, Cache, Key};
+use crate::frames::{self, Data, Frame};
+use crate::origin::{Error, Fault, Found, Health, Identity, Origin};
+use crate::query::{Ask, List, Needs, Query, Question};
+use crate::settings::{Product, Settings};
+use jiff::Timestamp;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most rows of one answer, whatever a query says.
+const MOST_ROWS: usize = 10_000;
+/// Most datasources kept at once.
+const MOST_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+/// What of a caller's identity goes along where it is forwarded.
+const IDENTITY: [&str; 2] = ["authorization", "x-id-token"];
 
 /// One configured datasource. Kept by (organisation, uid, time of the last change); a change makes a new one.
-pub struct Instance {}
+pub struct Instance {
+    origin: Arc<Origin>,
+    cache: Cache,
+    settings: Settings,
+}
 
-#[allow(clippy::todo, clippy::unused_async)]
 impl Instance {
     /// Opens nothing yet: a wrong address shows when it is asked.
-    pub fn new(_settings: Settings) -> Result<Self, Error> {
-        todo!()
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let origin = Arc::new(Origin::new(&settings)?);
+        Ok(Self { origin, cache: Cache::new(settings.cache), settings })
     }
+
     /// Asks the origin, through the cache, and makes the frames.
-    pub async fn answer(&self, _query: &Query, _who: &Identity) -> Result<Vec<Frame>, Error> {
-        todo!()
+    pub async fn answer(&self, query: &Query, who: &Identity) -> Result<Vec<Frame>, Error> {
+        let data = self.data(query, who).await?;
+        Ok(frames::answer(query, &data, Timestamp::now()))
     }
+
+    /// What the origin has for a query.
+    pub async fn data(&self, query: &Query, who: &Identity) -> Result<Data, Error> {
+        let list = match &query.ask {
+            Ask::Values(list) => Some(list.clone()),
+            _ => None,
+        };
+        let question = Question { limit: query.question.limit.clamp(1, MOST_ROWS), ..query.question.clone() };
+        let who = self.forwarded(who);
+        let key = Key::new(query.ask.needs(), list, &question, &who);
+        let (origin, place) = (Arc::clone(&self.origin), key.clone());
+        let found = self.cache.get(key, || async move { fetch(&origin, place.needs, place.list, &place.question, &who).await }).await?;
+        Ok(cache::narrowed(&found, query.question.window))
+    }
+
     /// What "Save & test" says.
-    pub async fn check(&self, _who: &Identity) -> Health {
-        todo!()
+    pub async fn check(&self, who: &Identity) -> Health {
+        self.origin.check(&self.forwarded(who)).await
     }
+
     /// The filters an editor cannot widen.
     pub fn fixed(&self) -> &[(String, String)] {
-        todo!()
+        &self.settings.fixed
+    }
+
+    /// Its settings.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What of a caller's headers goes along: what is asked for in the settings, and nothing else. Callers that send nothing share answers.
+    fn forwarded(&self, who: &Identity) -> Identity {
+        let mut headers = Vec::new();
+        for (name, value) in &who.headers {
+            let name = name.to_ascii_lowercase();
+            if self.settings.forward_identity && IDENTITY.contains(&name.as_str()) && !value.is_empty() {
+                headers.push((name, value.clone()));
+            } else if name == "cookie" {
+                let kept: Vec<&str> = value.split(';').map(str::trim).filter(|cookie| self.keeps(cookie)).collect();
+                if !kept.is_empty() {
+                    headers.push((name, kept.join("; ")));
+                }
+            }
+        }
+        headers.sort();
+        Identity { headers }
+    }
+
+    fn keeps(&self, cookie: &str) -> bool {
+        let name = cookie.split('=').next().unwrap_or("");
+        self.settings.cookies.iter().any(|kept| kept == name)
     }
 }
+
+async fn fetch(origin: &Origin, needs: Needs, list: Option<List>, question: &Question, who: &Identity) -> Result<Data, Error> {
+    Ok(match needs {
+        Needs::Runs => Data::Runs(origin.runs(question, who).await?),
+        Needs::Events => Data::Events(origin.events(question, who).await?),
+        Needs::Upcoming => Data::Upcoming(origin.upcoming(question, who).await?),
+        Needs::Values => match list {
+            Some(list) => Data::Values(origin.values(&list, question, who).await?),
+            None => Data::Values(Found::whole(Vec::new())),
+        },
+        Needs::RunsAndUpcoming => {
+            let (runs, due) = tokio::join!(origin.runs(question, who), origin.upcoming(question, who));
+            // What is to come is an extra: without it the runs are still worth showing.
+            let due = due.unwrap_or_else(|error| Found {
+                notices: vec![format!("What is to come is not shown: {error}.")],
+                ..Found::whole(Vec::new())
+            });
+            Data::RunsAndUpcoming(runs?, due)
+        }
+    })
+}
+
+impl Origin {
+    /// The origin settings lead to.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Ok(match settings.product {
+            Product::Chaoscope => Self::Chaoscope(crate::origin::chaoscope::Chaoscope::new(settings)?),
+            Product::Dashboard => Self::Dashboard(crate::origin::dashboard::Dashboard::new(settings)?),
+        })
+    }
+}
+
+/// Which datasource: organisation and uid.
+type Name = (i64, String);
+
+/// Every datasource asked lately, each as it was last changed.
+pub struct Instances(Mutex<LruCache<Name, (i64, Arc<Instance>)>>);
+
+impl Default for Instances {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MOST_INSTANCES)))
+    }
+}
+
+impl Instances {
+    /// The datasource of an organisation as it was changed last; made of `settings` where it was changed since, or is new. `updated` is
+    /// Grafana's time of the last change, in milliseconds.
+    pub fn get(
+        &self,
+        org: i64,
+        uid: &str,
+        updated: i64,
+        settings: impl FnOnce() -> Result<Settings, String>,
+    ) -> Result<Arc<Instance>, Error> {
+        let name = (org, uid.to_owned());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, instance)) = all.get(&name)
+            && *known == updated
+        {
+            return Ok(Arc::clone(instance));
+        }
+        let settings = settings().map_err(|reason| Error::Refused(Fault::new(reason, "Change it in the datasource's settings.")))?;
+        let instance = Arc::new(Instance::new(settings)?);
+        all.put(name, (updated, Arc::clone(&instance)));
+        Ok(instance)
+    }
+}
+
+#[cfg(test)]
+mod tests;

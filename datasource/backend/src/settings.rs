@@ -1,7 +1,28 @@
-//! How an origin is reached, as the configuration editor saves it. STUB
+//! How an origin is reached, as the configuration editor saves it: [`Settings`], checked once and then believed.
+//!
+//! Grafana's own names are kept where it has some (`tlsSkipVerify`, `httpHeaderName1`, …), so that provisioning files and the old plugin's
+//! settings work as they are. How each is read is in `read`. To add one: a field here, a line in [`Settings::parse`].
 
+mod read;
+
+use crate::query::Pairs;
+use chaoscope_model::query::{FIELDS, Filter};
+use read::Json;
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
+
+/// Seconds a question may take, where nothing is said: the least, the default and the most.
+const TIMEOUT: (u64, u64, u64) = (1, 10, 120);
+/// Seconds an answer is kept, where nothing is said: the least, the default and the most.
+const CACHE: (u64, u64, u64) = (0, 10, 3600);
+/// Rows of an answer, where nothing is said: the least, the default and the most.
+const LIMIT: (u64, u64, u64) = (1, 1000, 10_000);
+/// Most custom headers.
+const MOST_HEADERS: u32 = 32;
 
 /// A text that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -29,7 +50,7 @@ impl fmt::Debug for Secret {
 pub struct Given<'a> {
     /// The address field.
     pub url: &'a str,
-    /// Basic auth as Grafana's common fields have it.
+    /// The user of basic auth as Grafana's common fields have it; `None` where it is off.
     pub basic_auth: Option<&'a str>,
     /// `jsonData`, raw.
     pub json: &'a [u8],
@@ -37,14 +58,249 @@ pub struct Given<'a> {
     pub secrets: BTreeMap<&'a str, Secret>,
 }
 
+/// Which product is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Product {
+    /// Chaoscope's own API.
+    #[default]
+    Chaoscope,
+    /// A Chaos Dashboard.
+    Dashboard,
+}
+
+/// A user and his password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basic {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How TLS is spoken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Believe any certificate.
+    pub skip_verify: bool,
+    /// PEM of whom to believe instead of this host's certificates.
+    pub ca: Option<Secret>,
+    /// PEM of the own certificate and its key.
+    pub client: Option<(Secret, Secret)>,
+    /// The name the certificate must have, where it is not the address's.
+    pub server_name: Option<String>,
+}
+
 /// A datasource's settings, checked.
 #[derive(Clone, Debug)]
-pub struct Settings {}
+pub struct Settings {
+    /// Which product is asked.
+    pub product: Product,
+    /// Where; ends with a slash, has no user, no query, no fragment.
+    pub url: Url,
+    /// How long one question may take, repetitions included.
+    pub timeout: Duration,
+    /// Basic auth.
+    pub basic: Option<Basic>,
+    /// Headers of every request; a token is one of them.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// How TLS is spoken.
+    pub tls: Tls,
+    /// Whether the caller's own identity goes along.
+    pub forward_identity: bool,
+    /// Names of the caller's cookies that go along.
+    pub cookies: Vec<String>,
+    /// A proxy other than the environment's, and who we are there.
+    pub proxy: Option<(Url, Option<Basic>)>,
+    /// What the cluster is called: shown, and of a Chaoscope with several the only one; empty: not said.
+    pub cluster: String,
+    /// Filters no query can widen, `cluster` among them: sorted, without doubles.
+    pub fixed: Pairs,
+    /// Rows of an answer where a query says nothing.
+    pub limit: usize,
+    /// How long an answer is kept.
+    pub cache: Duration,
+}
 
 impl Settings {
-    /// Understands what was saved; unknown keys are ignored.
-    #[allow(clippy::todo)]
-    pub fn parse(_given: &Given<'_>) -> Result<Self, String> {
-        todo!()
+    /// Understands what was saved; unknown keys are ignored. An error names the field and what to write there.
+    pub fn parse(given: &Given<'_>) -> Result<Self, String> {
+        let json = Json::of(given.json)?;
+        let secret = |name: &str| given.secrets.get(name).filter(|secret| !secret.expose().trim().is_empty()).cloned();
+        let product = product(&json)?;
+        let cluster = if json.text("cluster").is_empty() { json.text("clusterName") } else { json.text("cluster") };
+        let mut fixed = fixed(json.value("filters"))?;
+        // A Dashboard knows one cluster and not its name: the name is put into its runs instead.
+        if !cluster.is_empty() && product == Product::Chaoscope && !fixed.iter().any(|(field, _)| field == "cluster") {
+            fixed.push(("cluster".to_owned(), cluster.clone()));
+        }
+        fixed.sort();
+        fixed.dedup();
+        Ok(Self {
+            product,
+            url: address("URL", given.url)?,
+            timeout: Duration::from_secs(json.number("timeout", TIMEOUT)?),
+            basic: basic(given, &secret)?,
+            headers: headers(&json, given, &secret)?,
+            tls: tls(&json, &secret)?,
+            forward_identity: json.flag("oauthPassThru"),
+            cookies: json.texts("keepCookies"),
+            proxy: proxy(&json, &secret)?,
+            cluster,
+            fixed,
+            limit: usize::try_from(json.number("limit", LIMIT)?).unwrap_or(1000),
+            cache: Duration::from_secs(json.number("cacheSeconds", CACHE)?),
+        })
+    }
+
+    /// Every text that must never be shown.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let basic = self.basic.iter().chain(self.proxy.iter().filter_map(|(_, user)| user.as_ref()));
+        let passwords = basic.map(|basic| basic.password.clone());
+        let headers = self.headers.iter().flat_map(|(_, value)| {
+            let bare = value.expose().split_once(' ').map(|(_, bare)| Secret::from(bare.trim().to_owned()));
+            std::iter::once(value.clone()).chain(bare)
+        });
+        let keys = self.tls.client.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]);
+        passwords.chain(headers).chain(keys).collect()
     }
 }
+
+fn product(json: &Json) -> Result<Product, String> {
+    match json.text("origin").as_str() {
+        "" | "chaoscope" => Ok(Product::Chaoscope),
+        "dashboard" => Ok(Product::Dashboard),
+        other => Err(format!("origin: {other:?} is no product; write \"chaoscope\" or \"dashboard\"")),
+    }
+}
+
+/// An address: http or https, a path where it is behind one, nothing else.
+fn address(field: &str, text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("{field}: empty; write the address, as http://chaoscope:10765 or http://chaos-dashboard:2333"));
+    }
+    let mut url = Url::parse(text).map_err(|error| match error {
+        url if !text.contains("://") => format!("{field}: {url}; it must begin with http:// or https://"),
+        other => format!("{field}: {other}"),
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "{field}: a user or password in an address is seen by everybody who sees the address; use the fields of basic auth"
+        ));
+    }
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("{field}: it must begin with http:// or https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{field}: it must end with its path; take away what begins with ? or #"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{path}/"));
+    Ok(url)
+}
+
+fn basic(given: &Given<'_>, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Option<Basic>, String> {
+    let Some(user) = given.basic_auth else { return Ok(None) };
+    if user.is_empty() {
+        return Err("Basic auth: on, and its user is empty; write the user, or switch it off".to_owned());
+    }
+    let password = secret("basicAuthPassword").ok_or("Basic auth: the password is not set; write it, or switch basic auth off")?;
+    Ok(Some(Basic { user: user.to_owned(), password }))
+}
+
+/// Custom headers as Grafana numbers them, and the token, which is one.
+fn headers(json: &Json, given: &Given<'_>, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Vec<(HeaderName, Secret)>, String> {
+    let mut headers: Vec<(HeaderName, Secret)> = Vec::new();
+    for number in 1..=MOST_HEADERS {
+        let field = format!("httpHeaderName{number}");
+        let text = json.text(&field);
+        if text.is_empty() {
+            continue; // one that was taken away leaves a gap
+        }
+        let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("{field}: {text:?} is no name of a header"))?;
+        let value = secret(&format!("httpHeaderValue{number}"))
+            .ok_or_else(|| format!("{field}: the header {name} has no value; write it again"))?;
+        put(&mut headers, &field, name, value.expose().trim())?;
+    }
+    if let Some(token) = secret("token") {
+        let token = token.expose().trim();
+        let bare = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+        if bare.chars().any(|sign| !sign.is_ascii_graphic()) {
+            return Err("Token: it must be one word, without spaces or line breaks; copy it again".to_owned());
+        }
+        if headers.iter().any(|(name, _)| name == reqwest::header::AUTHORIZATION) {
+            return Err("Token: there is a custom header Authorization too; keep one of both".to_owned());
+        }
+        put(&mut headers, "Token", reqwest::header::AUTHORIZATION, &format!("Bearer {bare}"))?;
+    }
+    if given.basic_auth.is_some() && headers.iter().any(|(name, _)| name == reqwest::header::AUTHORIZATION) {
+        return Err(
+            "Basic auth: there is a token too, and only one of both can be sent; switch basic auth off or take the token away".to_owned()
+        );
+    }
+    Ok(headers)
+}
+
+fn put(headers: &mut Vec<(HeaderName, Secret)>, field: &str, name: HeaderName, value: &str) -> Result<(), String> {
+    HeaderValue::from_str(value)
+        .map_err(|_| format!("{field}: its value has signs a header cannot carry; copy it again, without line breaks"))?;
+    headers.push((name, Secret::from(value.to_owned())));
+    Ok(())
+}
+
+fn tls(json: &Json, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Tls, String> {
+    let client = if json.flag("tlsAuth") {
+        let need = |name: &str, what: &str| {
+            secret(name).ok_or_else(|| format!("{what}: not set; paste its PEM, or switch TLS client authentication off"))
+        };
+        Some((need("tlsClientCert", "Client certificate")?, need("tlsClientKey", "Client key")?))
+    } else {
+        None
+    };
+    let ca = if json.flag("tlsAuthWithCACert") {
+        Some(secret("tlsCACert").ok_or("CA certificate: not set; paste its PEM, or switch \"with CA cert\" off")?)
+    } else {
+        None
+    };
+    let server_name = Some(json.text("serverName")).filter(|name| !name.is_empty());
+    Ok(Tls { skip_verify: json.flag("tlsSkipVerify"), ca, client, server_name })
+}
+
+fn proxy(json: &Json, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Option<(Url, Option<Basic>)>, String> {
+    let text = json.text("proxyUrl");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = address("Proxy URL", &text)?;
+    let user = Some(json.text("proxyUser")).filter(|user| !user.is_empty());
+    Ok(Some((url, user.map(|user| Basic { user, password: secret("proxyPassword").unwrap_or_default() }))))
+}
+
+/// `{field: [value, …]}` in the API's language.
+fn fixed(filters: &Value) -> Result<Pairs, String> {
+    let mut check = Filter::default();
+    let mut pairs = Pairs::new();
+    let fields = match filters {
+        Value::Null => return Ok(pairs),
+        Value::Object(fields) => fields,
+        _ => return Err("filters: it must be an object of lists, as {\"namespace\": [\"shop\"]}".to_owned()),
+    };
+    for (field, values) in fields {
+        let values = match values {
+            Value::Array(values) => values.iter().collect(),
+            value => vec![value],
+        };
+        for value in values.into_iter().filter(|value| !value.is_null()) {
+            let text = value.as_str().ok_or_else(|| format!("filters: the values of {field} must be texts"))?;
+            match check.add(field, text) {
+                Ok(true) => pairs.push((field.clone(), text.to_owned())),
+                Ok(false) => return Err(format!("filters: there is no field {field:?}; allowed are {}, text", FIELDS.join(", "))),
+                Err(refused) => return Err(format!("filters: {refused}")),
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests;

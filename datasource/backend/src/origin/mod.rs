@@ -1,11 +1,18 @@
 //! Where runs come from, asked over HTTP: Chaoscope itself (`chaoscope`) or a Chaos Dashboard (`dashboard`).
 //!
 //! Both answer in the model's words, so that nothing behind here knows which it was. How a request is made, limited and repeated is in
-//! `http`; what a failure means and what to do about it in [`Error`].
+//! `http` (and whom it trusts in `tls`); what a failure means and what to do about it in `fault`; what of a question is asked and what is held
+//! against the answer in `fixed`.
 
 pub mod chaoscope;
 pub mod dashboard;
+mod fault;
+mod fixed;
 pub mod http;
+mod tls;
+mod values;
+
+pub use fault::{Error, Fault};
 
 use crate::query::{List, Question};
 use chaoscope_model::event::Event;
@@ -56,33 +63,22 @@ pub struct Health {
     pub details: Vec<String>,
 }
 
-/// Why an origin gave no answer. The text names the cause; [`Error::remedy`] what to do.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// Not reached: name, address, TLS, time.
-    #[error("{0}")]
-    Unreachable(String),
-    /// It refused the caller: 401, or what a Dashboard answers instead.
-    #[error("{0}")]
-    Unauthenticated(String),
-    /// It knows the caller and does not let him: 403, or what a Dashboard answers instead.
-    #[error("{0}")]
-    Forbidden(String),
-    /// It refused the question.
-    #[error("{0}")]
-    Refused(String),
-    /// It has too much to do: 429, 503.
-    #[error("{0}")]
-    Busy(String),
-    /// It failed.
-    #[error("{0}")]
-    Failed(String),
-    /// What came is not its answer: another product, HTML, too large, half of it.
-    #[error("{0}")]
-    Nonsense(String),
-    /// The deadline passed.
-    #[error("{0}")]
-    TimedOut(String),
+impl Health {
+    /// Queries will not work, for this reason.
+    pub(crate) fn bad(error: &Error) -> Self {
+        Self {
+            ok: false,
+            message: error.to_string(),
+            details: vec![error.remedy().to_owned()].into_iter().filter(|text| !text.is_empty()).collect(),
+        }
+    }
+}
+
+impl<T> Found<T> {
+    /// What was found, whole.
+    pub const fn whole(items: Vec<T>) -> Self {
+        Self { items, cut: false, notices: Vec::new() }
+    }
 }
 
 /// One of the origins.
@@ -134,3 +130,6 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) use values::tests::run as tests_run;

@@ -108,7 +108,7 @@ pub enum Form {
 }
 
 /// What a variable may list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum List {
     /// Tools seen.
     Tools,
