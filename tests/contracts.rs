@@ -79,7 +79,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
 fn datasource_may_use(module: &str) -> Option<Vec<&'static str>> {
     Some(match module {
         "query" | "metrics" | "settings" => vec![],
-        "cache" => vec!["metrics", "query", "origin"],
+        "cache" => vec!["metrics", "query", "origin", "frames"],
         "origin" => vec!["metrics", "query", "settings"],
         "frames" => vec!["query", "origin"],
         "instance" => vec!["metrics", "query", "settings", "origin", "cache", "frames"],

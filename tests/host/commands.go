@@ -54,7 +54,10 @@ func (a Asked) limit() (context.Context, context.CancelFunc) {
 	if a.Cancel > 0 {
 		limit = time.Duration(a.Cancel) * time.Millisecond
 	}
-	return context.WithTimeout(context.Background(), limit)
+	// Given up, as when a viewer leaves: no deadline, which the plugin would be told of.
+	context, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(limit, cancel)
+	return context, cancel
 }
 
 // read understands a command and tells whether there is a plugin to ask.

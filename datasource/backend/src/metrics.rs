@@ -42,7 +42,7 @@ pub struct Query {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Outcome {
-    /// `ok`, or the failure.
+    /// See [`status`]; `unreachable`; `given_up`: nobody waits any more, or too late.
     pub outcome: &'static str,
 }
 
@@ -120,6 +120,39 @@ impl Drop for Counting {
         let outcome = if std::thread::panicking() { "internal" } else { self.outcome };
         METRICS.queries.get_or_create(&Query { ask: self.ask, outcome }).inc();
     }
+}
+
+/// Counts one request to an origin when it ends, however it does.
+#[derive(Debug)]
+pub struct Requested {
+    /// See [`Outcome::outcome`].
+    pub outcome: &'static str,
+}
+
+impl Default for Requested {
+    fn default() -> Self {
+        Self { outcome: "given_up" }
+    }
+}
+
+impl Drop for Requested {
+    fn drop(&mut self) {
+        METRICS.origin_requests.get_or_create(&Outcome { outcome: self.outcome }).inc();
+    }
+}
+
+/// The word for an HTTP status: `ok` below 400, `refused` below 500, `failed` from there on.
+pub const fn status(status: u16) -> &'static str {
+    match status {
+        ..400 => "ok",
+        400..500 => "refused",
+        500.. => "failed",
+    }
+}
+
+/// Counts what the cache had: see [`Cache::result`].
+pub fn looked_up(result: &'static str) {
+    METRICS.cache.get_or_create(&Cache { result }).inc();
 }
 
 #[cfg(test)]

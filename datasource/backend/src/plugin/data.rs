@@ -29,10 +29,8 @@ type Found = Result<(Arc<Instance>, Arc<Identity>), Failure>;
 impl Data for Host {
     async fn query_data(&self, request: Request<QueryDataRequest>) -> Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
-        let found = self.instance(plugin_context.unwrap_or_default()).await.map(|(instance, json)| {
-            let headers = headers.iter().map(|(name, value)| (&**name, &**value));
-            (instance, Arc::new(identity(headers, &json)))
-        });
+        let instance = self.instance(plugin_context.unwrap_or_default()).await;
+        let found = instance.map(|instance| (instance, Arc::new(identity(&headers))));
         let alert = from_alert(&headers);
         let answers = iter(queries).map(|query| {
             let ref_id = query.ref_id.clone();
@@ -58,16 +56,25 @@ async fn one(found: Found, query: DataQuery, alert: bool) -> Result<DataResponse
 async fn answer(found: Found, query: &DataQuery, alert: bool, counting: &mut Counting) -> Result<DataResponse, Failure> {
     let (instance, who) = found?;
     let asked = asked(query, alert)?;
-    let json = match query.json.as_slice() {
-        [] => Value::Object(serde_json::Map::new()),
-        bytes => serde_json::from_slice(bytes).map_err(|cause| Failure::refused(format!("the saved query is not JSON: {cause}")))?,
-    };
+    let json = saved(&query.json)?;
     let query = parse::query(&asked, &json, instance.fixed())?;
     counting.ask = name(&query.ask);
     let frames = instance.answer(&query, &who).await?;
     let encode = |frame| arrow::encode(frame).map_err(|cause| Failure::internal(format!("the answer cannot be written: {cause}")));
     let frames = frames.iter().map(encode).collect::<Result<_, _>>()?;
     Ok(DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 })
+}
+
+/// What was saved: an object; nothing at all is an empty one.
+fn saved(json: &[u8]) -> Result<Value, Failure> {
+    if json.is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    match serde_json::from_slice(json) {
+        Ok(saved @ Value::Object(_)) => Ok(saved),
+        Ok(_) => Err(Failure::refused("the saved query is not a JSON object")),
+        Err(cause) => Err(Failure::refused(format!("the saved query is not JSON: {cause}"))),
+    }
 }
 
 /// What Grafana says about a query besides its JSON.

@@ -21,8 +21,8 @@ impl Diagnostics for Host {
             return Ok(Response::new(told(&Health { ok: true, message: "the backend runs".to_owned(), details: Vec::new() })));
         }
         let health = match self.instance(context).await {
-            Ok((instance, json)) => {
-                let who = identity(headers.iter().map(|(name, value)| (&**name, &**value)), &json);
+            Ok(instance) => {
+                let who = identity(&headers);
                 alone(async move { Ok(instance.check(&who).await) }).await
             }
             Err(failure) => Err(failure),

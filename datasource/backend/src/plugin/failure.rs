@@ -2,7 +2,7 @@
 //!
 //! The text is what parsing and origins say, which name causes and never secrets. To tell a new kind of failure: its status in [`From`].
 
-use crate::origin::Error;
+use crate::origin::{Error, Fault};
 use crate::query::parse::Refused;
 use grafana_plugin_sdk::pluginv2::DataResponse;
 use std::future::Future;
@@ -54,7 +54,9 @@ impl From<Error> for Failure {
             Error::Nonsense(_) => (502, "nonsense"),
             Error::TimedOut(_) => (504, "timed_out"),
         };
-        Self { status, outcome, text: error.to_string() }
+        let Fault { cause, remedy } = error.fault();
+        let text = if remedy.is_empty() { cause.clone() } else { format!("{cause}. {remedy}") };
+        Self { status, outcome, text }
     }
 }
 

@@ -1,60 +1,30 @@
 //! What all services share: the datasources that were asked lately.
 //!
-//! Grafana sends a datasource's settings with every request. An [`Instance`], which holds connections and cached answers, is kept per
-//! datasource until its settings' time of change is another one.
+//! Grafana sends a datasource's settings with every request; [`Instances`] keeps what was made of them until they are changed.
 
-use super::context::{Place, datasource, given};
+use super::context::given;
 use super::failure::{Failure, alone};
-use crate::instance::Instance;
+use crate::instance::{Instance, Instances};
 use crate::settings::Settings;
-use grafana_plugin_sdk::pluginv2::{DataSourceInstanceSettings, PluginContext};
-use lru::LruCache;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// So many datasources are kept; of more, those that were asked last.
-const KEPT: NonZeroUsize = NonZeroUsize::new(100).unwrap();
+use grafana_plugin_sdk::pluginv2::PluginContext;
+use std::sync::Arc;
 
 /// What is served.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Host {
-    kept: Arc<Mutex<LruCache<Place, Kept>>>,
-}
-
-struct Kept {
-    /// When its settings were changed, as Grafana says, in milliseconds.
-    updated: i64,
-    instance: Arc<Instance>,
-}
-
-impl Default for Host {
-    fn default() -> Self {
-        Self { kept: Arc::new(Mutex::new(LruCache::new(KEPT))) }
-    }
+    instances: Arc<Instances>,
 }
 
 impl Host {
-    /// The datasource a request is for, with its raw `jsonData`. New if it was never asked or was changed since.
-    pub(super) async fn instance(&self, context: PluginContext) -> Result<(Arc<Instance>, Vec<u8>), Failure> {
-        let host = self.clone();
+    /// The datasource a request is for. New if it was never asked or was changed since.
+    pub(super) async fn instance(&self, context: PluginContext) -> Result<Arc<Instance>, Failure> {
+        let instances = self.instances.clone();
         alone(async move {
-            let (place, settings) = datasource(context)?;
-            let instance = host.find(place, &settings)?;
-            Ok((instance, settings.json_data))
+            let missing = || Failure::refused("Grafana sent no settings of a datasource with this request");
+            let settings = context.data_source_instance_settings.ok_or_else(missing)?;
+            let parse = || Settings::parse(&given(&settings));
+            Ok(instances.get(context.org_id, &settings.uid, settings.last_updated_ms, parse)?)
         })
         .await
-    }
-
-    fn find(&self, place: Place, settings: &DataSourceInstanceSettings) -> Result<Arc<Instance>, Failure> {
-        // Nothing is reached while it is locked: an instance opens nothing before it is asked.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept.get(&place).filter(|it| it.updated == settings.last_updated_ms) {
-            return Ok(found.instance.clone());
-        }
-        let parsed = Settings::parse(&given(settings)).map_err(Failure::refused)?;
-        let instance = Arc::new(Instance::new(parsed)?);
-        tracing::debug!(org = place.org, uid = place.uid, updated = settings.last_updated_ms, "a datasource's settings are new");
-        kept.put(place, Kept { updated: settings.last_updated_ms, instance: instance.clone() });
-        Ok(instance)
     }
 }

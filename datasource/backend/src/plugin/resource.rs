@@ -6,18 +6,16 @@
 //! | `GET tag-values?key=` | `[{"text": value}]` |
 //! | `GET values?list=` | `{"values": [text], "notices": [text]}`: a variable's; `list` as in a saved query |
 //! | `POST values`, body: a saved query | the same, with its filters |
-//! | `POST preview`, body: a saved query | `{"rows": number, "sample": [{column: value}], "notices": [text]}` |
+//! | `POST preview`, body: a saved query | `{"total", "cut", "notices", "rows"}`: see [`crate::frames::preview`] |
 //! | `GET help/fields` | `{"fields", "tools", "phases", "outcomes": [text]}` |
 //!
 //! All but the last and `tag-keys` take `from` and `to` in the query, epoch milliseconds; without, the last 24 hours. What fails is
 //! `{"error": text}` with the failure's status. To add one: an arm in [`Host::route`].
 
-mod preview;
-
 use super::context::identity;
 use super::failure::{Failure, alone};
 use super::host::Host;
-use crate::origin::Identity;
+use crate::frames::{Data, preview};
 use crate::query::Window;
 use crate::query::parse::{self, Asked};
 use chaoscope_model::Tool;
@@ -71,23 +69,22 @@ impl Host {
             ("GET", "tag-values") => {
                 let key = parameters.get("key").ok_or_else(|| Failure::refused("`key` is missing: the field whose values are wanted"))?;
                 let saved = json!({ "queryType": "values", "list": format!("field:{key}") });
-                self.saved(request, &parameters, saved).await.map(|frames| texts(preview::values(&frames)))
+                self.saved(request, &parameters, saved).await.map(|data| texts(values(data).0))
             }
             ("GET", "values") => {
                 let saved = json!({ "queryType": "values", "list": parameters.get("list") });
-                let frames = self.saved(request, &parameters, saved).await?;
-                Ok(json!({ "values": preview::values(&frames), "notices": preview::notices(&frames) }))
+                let (values, notices) = values(self.saved(request, &parameters, saved).await?);
+                Ok(json!({ "values": values, "notices": notices }))
             }
             ("POST", "values") => {
                 let mut saved = body(&request)?;
                 saved["queryType"] = "values".into();
-                let frames = self.saved(request, &parameters, saved).await?;
-                Ok(json!({ "values": preview::values(&frames), "notices": preview::notices(&frames) }))
+                let (values, notices) = values(self.saved(request, &parameters, saved).await?);
+                Ok(json!({ "values": values, "notices": notices }))
             }
             ("POST", "preview") => {
                 let saved = body(&request)?;
-                let frames = self.saved(request, &parameters, saved).await?;
-                Ok(json!({ "rows": preview::rows(&frames), "sample": preview::sample(&frames), "notices": preview::notices(&frames) }))
+                self.saved(request, &parameters, saved).await.map(|data| preview(&data))
             }
             (_, "tag-keys" | "help/fields" | "tag-values" | "values" | "preview") => {
                 Err(Failure { status: 405, outcome: "refused", text: format!("{path} does not answer {}", request.method) })
@@ -96,21 +93,15 @@ impl Host {
         }
     }
 
-    /// Frames that answer a saved query.
-    async fn saved(
-        &self,
-        request: CallResourceRequest,
-        parameters: &BTreeMap<String, String>,
-        saved: Value,
-    ) -> Result<Vec<crate::frames::Frame>, Failure> {
+    /// What is found for a saved query.
+    async fn saved(&self, request: CallResourceRequest, parameters: &BTreeMap<String, String>, saved: Value) -> Result<Data, Failure> {
         let window = window(parameters, Timestamp::now())?;
-        let (instance, json) = self.instance(request.plugin_context.unwrap_or_default()).await?;
-        let headers = request.headers.iter().filter_map(|(name, list)| Some((&**name, &**list.values.first()?)));
-        let who: Identity = identity(headers, &json);
+        let instance = self.instance(request.plugin_context.unwrap_or_default()).await?;
+        let who = identity(request.headers.iter().filter_map(|(name, list)| Some((name, list.values.first()?))));
         alone(async move {
             let asked = Asked { ref_id: "A", window, interval: Duration::from_mins(1), max_points: 100, query_type: "", from_alert: false };
             let query = parse::query(&asked, &saved, instance.fixed())?;
-            Ok(instance.answer(&query, &who).await?)
+            Ok(instance.data(&query, &who).await?)
         })
         .await
     }
@@ -135,6 +126,15 @@ fn window(parameters: &BTreeMap<String, String>, now: Timestamp) -> Result<Windo
     let to = time("to")?.unwrap_or(now);
     let from = time("from")?.map_or_else(|| to.checked_sub(BACK), Ok).map_err(|_| Failure::refused("`to` is too early"))?;
     Ok(Window { from, to })
+}
+
+/// Values and what was said beside them.
+fn values(data: Data) -> (Vec<String>, Vec<String>) {
+    match data {
+        Data::Values(found) => (found.items, found.notices),
+        // `queryType` says what comes.
+        _ => (Vec::new(), Vec::new()),
+    }
 }
 
 fn fields() -> Vec<String> {
