@@ -71,7 +71,8 @@ impl Steps {
     /// At the panel's interval, wider where that would be more than `most`; aligned, so that a refresh does not shift what is counted.
     fn of(query: &Query, now: Timestamp, most: usize) -> Self {
         let window = query.question.window;
-        let (from, to) = (window.from.as_nanosecond(), window.to.min(now).as_nanosecond());
+        // Nothing ran before computers counted time, and what is aligned must stay a time.
+        let (from, to) = (window.from.as_nanosecond().max(0), window.to.min(now).as_nanosecond());
         if to < from {
             return Self { first: from, step: 1, count: 0 };
         }

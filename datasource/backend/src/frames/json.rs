@@ -12,9 +12,12 @@ pub fn encode(frame: &Frame) -> Value {
     json!({"schema": schema(frame), "data": data(frame)})
 }
 
-/// The same as text, the schema first: who reads while it comes needs it for the rest.
+/// The same as text, in the order in which it is understood while it comes: schema, values, nanoseconds.
 pub fn packet(frame: &Frame) -> String {
-    format!("{{\"schema\":{},\"data\":{}}}", schema(frame), data(frame))
+    let data = data(frame);
+    let values = data.get("values").unwrap_or(&Value::Null);
+    let nanos = data.get("nanos").map(|nanos| format!(",\"nanos\":{nanos}")).unwrap_or_default();
+    format!("{{\"schema\":{},\"data\":{{\"values\":{values}{nanos}}}}}", schema(frame))
 }
 
 fn schema(frame: &Frame) -> Value {

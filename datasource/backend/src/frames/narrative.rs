@@ -44,6 +44,7 @@ fn span(seconds: f64) -> String {
     if seconds < 1.0 {
         return format!("{seconds:.2}s");
     }
+    #[allow(clippy::cast_sign_loss, reason = "never negative")]
     let whole = seconds as u64;
     let parts = [(whole / 86_400, "d"), (whole / 3600 % 24, "h"), (whole / 60 % 60, "m"), (whole % 60, "s")];
     let shown: Vec<_> = parts.iter().skip_while(|(count, _)| *count == 0).take(2).filter(|(count, _)| *count > 0).collect();

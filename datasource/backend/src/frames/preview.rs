@@ -15,22 +15,25 @@ pub fn preview(data: &Data) -> Value {
                 let state = run.outcome.map_or(run.phase.as_str(), |outcome| outcome.as_str());
                 json!({"title": title(&run.kind, &look::experiment(run)), "at": run.started_at, "state": state, "id": look::clean(&run.id)})
             });
-            summary(found, rows.collect())
+            summary(found, &rows.collect::<Vec<_>>())
         }
         Data::Events(found) => {
             let rows = events::newest_first(&found.items).into_iter().take(SHOWN).map(|event| {
                 let about = title(&event.kind, &look::place(&event.namespace, &event.name));
                 json!({"title": about, "at": event.at, "state": look::clipped(&event.reason, 256)})
             });
-            summary(found, rows.collect())
+            summary(found, &rows.collect::<Vec<_>>())
         }
         Data::Upcoming(found) => {
             let rows = upcoming::soonest_first(&found.items).into_iter().take(SHOWN);
             let rows = rows
                 .map(|it| json!({"title": title(&it.kind, &look::place(&it.namespace, &it.schedule)), "at": it.at, "state": "upcoming"}));
-            summary(found, rows.collect())
+            summary(found, &rows.collect::<Vec<_>>())
         }
-        Data::Values(found) => summary(found, found.items.iter().take(SHOWN).map(|value| json!({"title": look::clean(value)})).collect()),
+        Data::Values(found) => {
+            let rows = found.items.iter().take(SHOWN).map(|value| json!({"title": look::clean(value)}));
+            summary(found, &rows.collect::<Vec<_>>())
+        }
     }
 }
 
@@ -38,6 +41,6 @@ fn title(kind: &str, place: &str) -> String {
     format!("{} {place}", look::clipped(kind, 256))
 }
 
-fn summary<T>(found: &Found<T>, rows: Vec<Value>) -> Value {
+fn summary<T>(found: &Found<T>, rows: &[Value]) -> Value {
     json!({"total": found.items.len(), "cut": found.cut, "notices": found.notices, "rows": rows})
 }

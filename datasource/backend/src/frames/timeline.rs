@@ -38,9 +38,9 @@ pub(super) fn frames(query: &Query, rows: Rows, runs: &[Arc<Run>], now: Timestam
         }
     }
     let cut = of_rows.len() > MOST_ROWS;
-    let mut frames: Vec<_> = of_rows.into_iter().take(MOST_ROWS).map(|(row, found)| frame(&row, rows, laid(found))).collect();
+    let mut frames: Vec<_> = of_rows.into_iter().take(MOST_ROWS).map(|(row, found)| frame(&row, rows, &laid(&found))).collect();
     if frames.is_empty() {
-        frames.push(frame("timeline", rows, Vec::new()));
+        frames.push(frame("timeline", rows, &[]));
     }
     if let Some(first) = frames.first_mut().filter(|_| cut) {
         first.notice(&format!("Only {MOST_ROWS} rows are shown, there are more: narrow the filter or the time range."));
@@ -48,15 +48,15 @@ pub(super) fn frames(query: &Query, rows: Rows, runs: &[Arc<Run>], now: Timestam
     frames
 }
 
-fn frame(row: &str, rows: Rows, stretches: Vec<Stretch>) -> Frame {
+fn frame(row: &str, rows: Rows, stretches: &[Stretch]) -> Frame {
     let colours = match rows {
         Rows::Run => look::run_mappings(),
-        Rows::Target => own_colours(&stretches),
+        Rows::Target => own_colours(stretches),
     };
-    let state = Field::of("state", &stretches, Values::Text, |it| Some(it.state.clone())).with("mappings", colours);
+    let state = Field::of("state", stretches, Values::Text, |it| Some(it.state.clone())).with("mappings", colours);
     let fields = vec![
-        Field::of("time", &stretches, Values::Time, |it| Some(it.start)).required(),
-        Field::of("end", &stretches, Values::Time, |it| Some(it.end)).required(),
+        Field::of("time", stretches, Values::Time, |it| Some(it.start)).required(),
+        Field::of("end", stretches, Values::Time, |it| Some(it.end)).required(),
         state.titled(row),
     ];
     Frame::new(row, fields)
@@ -121,7 +121,7 @@ fn hits<'r>(
 }
 
 /// The same time line without overlaps: where several states hold, they are named together.
-fn laid(found: Vec<Stretch>) -> Vec<Stretch> {
+fn laid(found: &[Stretch]) -> Vec<Stretch> {
     let mut edges: BTreeMap<Timestamp, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for (index, it) in found.iter().enumerate().filter(|(_, it)| it.end > it.start) {
         edges.entry(it.start).or_default().0.push(index);
@@ -130,10 +130,12 @@ fn laid(found: Vec<Stretch>) -> Vec<Stretch> {
     let (mut holding, mut out): (BTreeSet<usize>, Vec<Stretch>) = (BTreeSet::new(), Vec::new());
     let times: Vec<_> = edges.keys().copied().collect();
     for (position, (at, (begin, over))) in edges.iter().enumerate() {
-        holding.retain(|index| !over.contains(index));
+        for index in over {
+            holding.remove(index);
+        }
         holding.extend(begin);
         let Some(next) = times.get(position + 1).filter(|_| !holding.is_empty()) else { continue };
-        let state = together(&holding, &found);
+        let state = together(&holding, found);
         match out.last_mut().filter(|last| last.end == *at && last.state == state) {
             Some(last) => last.end = *next,
             None => out.push(Stretch { start: *at, end: *next, state }),

@@ -75,7 +75,8 @@ pub fn query(asked: &Asked<'_>, json: &Value, fixed: &[(String, String)]) -> Res
         named => saved(asked, named.unwrap_or("runs"), json)?,
     };
     let Understood { ask, filter, limit, mut notices } = understood;
-    let filter = about(&ask, filter, asked.from_alert, &mut notices)?;
+    let filter = variables::without_all(filter);
+    notices.extend(about(&ask, &filter, asked.from_alert)?);
     let filter = checked(fixed::narrowed(filter, fixed)?)?;
     let limit = rows(&ask, limit, &mut notices);
     Ok(Query {
@@ -165,20 +166,16 @@ fn filters(saved: Option<&Value>, from_alert: bool) -> Result<Pairs, Refused> {
     Ok(pairs)
 }
 
-/// What filters events alone is left out where runs are asked for, and that is said; an alert rule must not be wrong in silence.
-fn about(ask: &Ask, filter: Pairs, from_alert: bool, notices: &mut Vec<String>) -> Result<Pairs, Refused> {
+/// What filters events alone says nothing of runs, and that is said; an alert rule must not be wrong in silence.
+fn about(ask: &Ask, filter: &Pairs, from_alert: bool) -> Result<Option<String>, Refused> {
     if !matches!(ask.needs(), Needs::Runs | Needs::RunsAndUpcoming) {
-        return Ok(filter);
+        return Ok(None);
     }
-    let (dropped, kept): (Pairs, Pairs) = filter.into_iter().partition(|(field, _)| OF_EVENTS.contains(&field.as_str()));
-    if let Some((field, _)) = dropped.first() {
-        let text = format!("{field} is about events: runs are not filtered by it");
-        if from_alert {
-            return Err(Refused(text));
-        }
-        notices.push(text);
+    let of_events = filter.iter().find(|(field, _)| OF_EVENTS.contains(&field.as_str()));
+    match of_events.map(|(field, _)| format!("{field} is about events: runs are not filtered by it")) {
+        Some(text) if from_alert => Err(Refused(text)),
+        notice => Ok(notice),
     }
-    Ok(kept)
 }
 
 /// The filter, sorted and without doubles; what an origin would refuse is refused here, in its words.

@@ -4,8 +4,19 @@
 //! Only Grafana's front replaces variables. Alert rules and public dashboards ask without it; a filter by the text `$namespace` would then
 //! match nothing, and an empty answer looks like "no chaos".
 
+use super::Pairs;
 use super::parse::{Refused, shortened};
 use chaoscope_model::query::MOST_VALUES;
+
+/// What variables are given as their custom "all" value.
+const ALL: [&str; 3] = ["*", ".*", "~.*"];
+
+/// The same without what wants everything: a field with such a value is not filtered by what else is wanted of it. It would not do to keep
+/// `*`: of an experiment without targets there is no target to match it.
+pub(super) fn without_all(pairs: Pairs) -> Pairs {
+    let wants_all: Vec<_> = pairs.iter().filter(|(_, value)| ALL.contains(&value.as_str())).map(|(field, _)| field.clone()).collect();
+    pairs.into_iter().filter(|(field, value)| value.starts_with('!') || !wants_all.contains(field)).collect()
+}
 
 /// The alternatives of a saved value.
 pub(super) fn values(field: &str, value: &str, from_alert: bool) -> Result<Vec<String>, Refused> {
@@ -51,17 +62,13 @@ fn unreplaced(value: &str) -> Option<&str> {
 
 fn dollar(text: &str) -> Option<&str> {
     let rest = text.strip_prefix('$')?;
-    match rest.strip_prefix('{') {
-        Some(inner) => {
-            let (inner, _) = inner.split_once('}')?;
-            let name = inner.split([':', '.']).next()?;
-            (!name.is_empty() && name.chars().all(is_word)).then(|| &text[..inner.len() + 3])
-        }
-        None => {
-            let end = rest.find(|it| !is_word(it)).unwrap_or(rest.len());
-            (end > 0).then(|| &text[..=end])
-        }
-    }
+    let Some(inner) = rest.strip_prefix('{') else {
+        let end = rest.find(|it| !is_word(it)).unwrap_or(rest.len());
+        return (end > 0).then(|| &text[..=end]);
+    };
+    let (inner, _) = inner.split_once('}')?;
+    let name = inner.split([':', '.']).next()?;
+    (!name.is_empty() && name.chars().all(is_word)).then(|| &text[..inner.len() + 3])
 }
 
 fn brackets(text: &str) -> Option<&str> {
@@ -168,6 +175,15 @@ mod tests {
         assert_eq!(of("a,b"), ["a,b"]);
         assert_eq!(of("{a,}"), ["a"]);
         assert_eq!(of("!"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_is_no_filter() {
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect::<Pairs>();
+        let found =
+            without_all(pairs(&[("kind", "a"), ("kind", ".*"), ("kind", "!b"), ("name", "x*"), ("target_pod", "*"), ("label", "~.*")]));
+        assert_eq!(found, pairs(&[("kind", "!b"), ("name", "x*")]));
     }
 
     #[test]
