@@ -164,7 +164,8 @@ async fn what_is_kept_has_bounds() {
     assert_eq!(cache.size().0, MOST_ANSWERS);
     let large = "x".repeat(MOST_BYTES / 4);
     for name in ["p", "q", "r", "s", "t", "u"] {
-        cache.get(key(name), || async { Ok(values(&[large.as_str()])) }).await.unwrap();
+        let large = large.clone();
+        cache.get(key(name), || async move { Ok(values(&[large.as_str()])) }).await.unwrap();
     }
     let (answers, bytes) = cache.size();
     assert!(answers <= 4 && bytes <= MOST_BYTES, "{answers} {bytes}");

@@ -229,7 +229,7 @@ fn tls_fault(error: &Tls, name: &str, host: &str) -> Fault {
 
 fn certificate_fault(error: &CertificateError, name: &str, host: &str) -> Fault {
     match error {
-        CertificateError::UnknownIssuer => Fault::new(
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Fault::new(
             format!("{name}: its certificate is signed by a CA that is not known here"),
             "Switch on \"with CA cert\" and paste the CA's certificate. Skipping the check gives the token to anybody between.",
         ),

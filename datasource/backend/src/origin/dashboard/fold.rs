@@ -6,6 +6,7 @@
 
 use super::detail::Detail;
 use super::rows::{Listed, Row};
+use crate::query::Window;
 use chaoscope_model::event::Event;
 use chaoscope_model::history::{History, notice_row};
 use chaoscope_model::observation::{Departure, Desired, Gone, Object};
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// An object of which nothing was heard for so long, and which is in no list, is gone: lists are a moment younger or older than events.
 const SETTLED: SignedDuration = SignedDuration::from_secs(30);
+
+/// Failures the fold is told of, the newest ones: a run that fails does so every few seconds.
+const MOST_FAILURES: usize = 256;
 
 /// What is known of one object.
 #[derive(Clone, Debug, Default)]
@@ -68,32 +72,50 @@ impl Known {
         ranked
     }
 
-    /// Its runs, oldest first, and its events, oldest first; `now` is when the Dashboard was asked.
-    pub(super) fn fold(&self, cluster: &str, now: Timestamp) -> (Vec<Run>, Vec<Event>) {
+    /// Its runs, oldest first; `now` is when the Dashboard was asked.
+    pub(super) fn runs(&self, cluster: &str, now: Timestamp) -> Vec<Run> {
+        self.told(cluster, now, &self.ranked()).map_or_else(Vec::new, |(_, runs)| runs)
+    }
+
+    /// Its runs, and its events of a window, both oldest first.
+    pub(super) fn events(&self, cluster: &str, now: Timestamp, window: Window) -> (Vec<Run>, Vec<Event>) {
         let ranked = self.ranked();
-        let notices: Vec<_> = ranked.iter().map(|(rank, row)| row.notice(*rank)).collect();
-        let Some(about) = self.about() else { return (Vec::new(), Vec::new()) };
-        if !self.is_experiment() {
-            return (Vec::new(), notices.iter().map(|notice| in_seconds(notice_row(notice, cluster))).collect());
+        let within = ranked.iter().filter(|(_, row)| row.created_at >= window.from && row.created_at <= window.to);
+        let notices = within.map(|(rank, row)| row.notice(*rank));
+        match self.told(cluster, now, &ranked) {
+            // All is known by now, so an event's run is that of the whole story.
+            Some((mut history, runs)) => (runs, notices.map(|notice| in_seconds(history.notice(&notice))).collect()),
+            None => (Vec::new(), notices.map(|notice| in_seconds(notice_row(&notice, cluster))).collect()),
         }
+    }
+
+    /// The story so far, and its runs; `None` where it is not an experiment's.
+    fn told(&self, cluster: &str, now: Timestamp, ranked: &[(usize, &Row)]) -> Option<(History, Vec<Run>)> {
+        let about = self.about().filter(|_| self.is_experiment())?;
         let rows: Vec<&Row> = ranked.iter().map(|(_, row)| *row).collect();
         let first = self.created_at().into_iter().chain(rows.first().map(|row| row.created_at)).min().unwrap_or(now);
         let mut history = History::new(cluster, Tool::ChaosMesh, about.clone(), first);
-        notices.iter().for_each(|notice| drop(history.notice(notice)));
+        let failures = rows.iter().filter(|row| row.reason == "Failed").count();
+        let mut old = failures.saturating_sub(MOST_FAILURES);
+        for (rank, row) in ranked.iter().filter(|(_, row)| row.tells()) {
+            if row.reason == "Failed" && old > 0 {
+                old -= 1;
+                continue;
+            }
+            drop(history.notice(&row.notice(*rank)));
+        }
         if let Some(live) = &self.live {
-            drop(history.object(self.object(about.clone(), live, &rows, now)));
-        } else if let Some(gone) = self.gone(about, &ranked, now) {
+            drop(history.object(self.object(about, live, &rows, now)));
+        } else if let Some(gone) = self.gone(about, ranked, now) {
             history.depart(&gone);
         }
-        // Once more, now that all is known: an event's run is that of the whole story.
-        let events = notices.iter().map(|notice| in_seconds(history.notice(notice))).collect();
         let mut runs = history.runs();
         let last = runs.len();
         for (place, run) in runs.iter_mut().enumerate() {
             self.correct(run, place + 1 == last, &rows);
             cut_to_seconds(run);
         }
-        (runs, events)
+        Some((history, runs))
     }
 
     /// As much of the object as a list tells.

@@ -45,7 +45,7 @@ impl Dashboard {
     /// Everything about the objects that may have something in a window; `None`: nothing can pass.
     pub(super) async fn gather(&self, window: Window, narrowed: &Narrowed, who: &Identity) -> Result<Option<Gathered>, Error> {
         let Some(asked) = &narrowed.asked else { return Ok(None) };
-        let (now, until) = (Timestamp::now(), self.http.deadline());
+        let (now, until) = ((self.now)(), self.http.deadline());
         let around = Window {
             from: window.from.saturating_sub(AROUND).unwrap_or(window.from),
             to: window.to.saturating_add(AROUND).unwrap_or(window.to).min(now),
@@ -213,7 +213,7 @@ impl Gathered {
     pub(super) async fn detailed(&mut self, dashboard: &Dashboard, wanted: impl Fn(&Run) -> bool, who: &Identity) {
         let until = dashboard.http.deadline();
         let listed = self.objects.iter().filter(|(_, known)| known.live.is_some() || known.archived.is_some());
-        let of_interest = listed.filter(|(_, known)| known.fold("", self.now).0.iter().any(&wanted));
+        let of_interest = listed.filter(|(_, known)| known.runs("", self.now).iter().any(&wanted));
         let mut uids: Vec<_> = of_interest.map(|(uid, known)| (Reverse(known.created_at()), uid.clone())).collect();
         uids.sort();
         let objects = &self.objects;

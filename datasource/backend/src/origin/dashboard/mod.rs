@@ -38,13 +38,21 @@ pub struct Dashboard {
     fixed: Pairs,
     cluster: String,
     details: Mutex<LruCache<String, Arc<Detail>>>,
+    /// The present.
+    now: fn() -> Timestamp,
 }
 
 impl Dashboard {
     /// Opens nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let details = Mutex::new(LruCache::new(MOST_DETAILS));
-        Ok(Self { http: Http::new(settings)?, fixed: settings.fixed.clone(), cluster: settings.cluster.clone(), details })
+        Ok(Self {
+            http: Http::new(settings)?,
+            fixed: settings.fixed.clone(),
+            cluster: settings.cluster.clone(),
+            details,
+            now: Timestamp::now,
+        })
     }
 
     /// Runs that overlap the window.
@@ -53,7 +61,7 @@ impl Dashboard {
         let Some(mut gathered) = self.gather(question.window, &narrowed, who).await? else { return Ok(Found::whole(Vec::new())) };
         let Window { from, to } = question.window;
         gathered.detailed(self, |run| run.overlaps(from, to), who).await;
-        let runs = gathered.objects.values().flat_map(|known| known.fold(&self.cluster, gathered.now).0);
+        let runs = gathered.objects.values().flat_map(|known| known.runs(&self.cluster, gathered.now));
         let mut items: Vec<_> = runs.filter(|run| run.overlaps(from, to) && narrowed.whole_run(run)).map(Arc::new).collect();
         items.sort_by(|one, other| (Reverse(one.started_at), &one.id).cmp(&(Reverse(other.started_at), &other.id)));
         let cut = gathered.cut || items.len() > question.limit;
@@ -71,10 +79,9 @@ impl Dashboard {
         }
         let mut items = Vec::new();
         for known in gathered.objects.values() {
-            let (runs, events) = known.fold(&self.cluster, gathered.now);
+            let (runs, events) = known.events(&self.cluster, gathered.now, question.window);
             let run_of = |event: &Event| runs.iter().find(|run| Some(&run.id) == event.run.as_ref());
-            let within = events.iter().filter(|event| event.at >= from && event.at <= to);
-            items.extend(within.filter(|event| narrowed.event_of(event, run_of(event))).cloned().map(Arc::new));
+            items.extend(events.into_iter().filter(|event| narrowed.event_of(event, run_of(event))).map(Arc::new));
         }
         items.sort_by(|one, other| (Reverse(one.at), &other.key).cmp(&(Reverse(other.at), &one.key)));
         let cut = gathered.cut || items.len() > question.limit;
@@ -143,7 +150,7 @@ impl Dashboard {
             Ok(version) => version,
             Err(error) => return Health::bad(&error),
         };
-        let to = Timestamp::now();
+        let to = (self.now)();
         let from = to.saturating_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(to);
         let question = Question { window: Window { from, to }, filter: Pairs::new(), limit: 1000 };
         let found = match self.runs(&question, who).await {

@@ -8,7 +8,7 @@ use chaoscope_model::observation::{Mark, News, Notice, Operation, TargetName};
 use chaoscope_model::time::Moment;
 use chaoscope_model::{Reference, Tool, shortened};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// Longest message and longest id of a target that are kept.
@@ -42,9 +42,16 @@ pub(super) struct Listed {
     pub(super) name: String,
     #[serde(default)]
     pub(super) kind: String,
+    #[serde(default, deserialize_with = "known")]
     pub(super) created_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) status: String,
+}
+
+/// A time; a workflow that has not begun has an empty one.
+fn known<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 impl Row {
@@ -61,6 +68,11 @@ impl Row {
     /// Whether it is about an experiment, and not about what makes some.
     pub(super) fn is_of_experiment(&self) -> bool {
         !matches!(self.kind.as_str(), "Schedule" | "Workflow" | "WorkflowNode")
+    }
+
+    /// Whether it says anything about a run.
+    pub(super) fn tells(&self) -> bool {
+        matches!(self.reason.as_str(), "Applied" | "Recovered" | "Started" | "TimeUp" | "Paused" | "Deleted" | "FinalizerInited" | "Failed")
     }
 
     pub(super) fn about(&self) -> Reference {
@@ -158,6 +170,14 @@ mod tests {
         assert_eq!(news("Failed", "Failed to select targets: no pod is selected"), failed(None, "no pod is selected"));
         assert_eq!(news("Failed", ""), failed(None, ""));
         assert_eq!(news("Updated", "Successfully update records of resource"), News::Other);
+    }
+
+    #[test]
+    fn a_list_may_lack_a_time() {
+        let listed = |time: &str| {
+            serde_json::from_str::<Listed>(&format!(r#"{{"uid":"u","namespace":"n","name":"m","created_at":{time}}}"#)).unwrap().created_at
+        };
+        assert!(listed("\"2026-11-21T14:00:00Z\"").is_some() && listed("\"\"").is_none() && listed("null").is_none());
     }
 
     #[test]

@@ -131,6 +131,10 @@ impl Scripted {
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, script: &Script, seen: &Mutex<Vec<Asked>>, gone: &AtomicUsize) {
     let mut pending = Vec::new();
+    if pending.is_empty() && is_tls(&mut stream, &mut pending).await {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await;
+        return;
+    }
     while let Some(asked) = request(&mut stream, &mut pending).await {
         seen.lock().unwrap().push(asked.clone());
         let mut say = script(&asked);
@@ -173,6 +177,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, script: &Script
             }
         }
     }
+}
+
+/// Whether somebody begins to speak TLS here, which no server of plain HTTP waits for the end of.
+async fn is_tls<S: AsyncRead + Unpin>(stream: &mut S, pending: &mut Vec<u8>) -> bool {
+    let mut piece = [0; 4096];
+    let length = stream.read(&mut piece).await.unwrap_or(0);
+    pending.extend_from_slice(&piece[..length]);
+    pending.first() == Some(&0x16)
 }
 
 async fn request<S: AsyncRead + Unpin>(stream: &mut S, pending: &mut Vec<u8>) -> Option<Asked> {

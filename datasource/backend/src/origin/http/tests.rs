@@ -358,3 +358,37 @@ async fn what_was_connected_stays_connected() {
     assert_eq!(server.asked().iter().map(|asked| asked.headers["host"].clone()).collect::<std::collections::BTreeSet<_>>().len(), 1);
     assert_eq!(server.connections(), 1);
 }
+
+#[tokio::test]
+async fn a_proxy_is_asked_instead_and_shown_only_its_own_password() {
+    let proxy = Scripted::start(|_| Say::json(200, r#"{"runs":[],"next":null}"#)).await;
+    let json = format!(r#"{{"proxyUrl":"{}","proxyUser":"me"}}"#, proxy.url());
+    let origin = Chaoscope::new(&settings("http://chaoscope.invalid:10765", &json, &[("proxyPassword", "p4ssword")])).unwrap();
+    assert!(origin.runs(&question(), &Identity::default()).await.unwrap().items.is_empty());
+    let asked = proxy.asked().remove(0);
+    assert!(asked.target.starts_with("http://chaoscope.invalid:10765/api/v1/runs?"), "{}", asked.target);
+    assert_eq!(asked.headers["proxy-authorization"], "Basic bWU6cDRzc3dvcmQ=");
+    let refusing = Scripted::start(|_| Say::json(407, "")).await;
+    let json = format!(r#"{{"proxyUrl":"{}"}}"#, refusing.url());
+    for address in ["http://chaoscope.invalid:10765", "https://chaoscope.invalid"] {
+        let origin = Chaoscope::new(&settings(address, &json, &[])).unwrap();
+        let error = origin.runs(&question(), &Identity::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+        says(&error, "the proxy", "user and");
+    }
+}
+
+#[tokio::test]
+async fn nothing_here_prints_a_secret() {
+    let settings = settings(
+        "http://127.0.0.1:1",
+        r#"{"httpHeaderName1":"X-Key","proxyUrl":"http://127.0.0.1:1","proxyUser":"me"}"#,
+        &[("token", TOKEN), ("httpHeaderValue1", TOKEN), ("proxyPassword", TOKEN)],
+    );
+    let http = Http::new(&settings).unwrap();
+    let who = Identity { headers: vec![("cookie".to_owned(), TOKEN.to_owned())] };
+    let headers = http.headers_for(&who);
+    let error = http.get("api/v1/runs", &[], &who, http.deadline()).await.err().unwrap();
+    assert!(!format!("{settings:?} {headers:?} {:?} {error} {error:?}", http.client).contains("hunter2"));
+    assert_eq!(http.shown(&format!("a {TOKEN}\n\u{1b}b"), &who), "a ***  b");
+}
