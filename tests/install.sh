@@ -104,6 +104,13 @@ api_server() {
   [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
 }
 
+# Grafana's side of the datasource: the same.
+grafana_host() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/host/build.sh
+  [ -x "$("$build" where)" ] || { step "the plugin host of the tests (first time: minutes)" && quietly "$build"; }
+}
+
 scratch=$(mktemp -d)
 policy=
 trap 'rm -rf "$scratch" $policy' EXIT
@@ -112,4 +119,5 @@ debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 at_least "$node_wanted" "$(node_version)" || install_node
 api_server
+grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

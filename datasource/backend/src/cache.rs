@@ -5,6 +5,7 @@
 //! when the last one goes, so does the request. Failures are not kept.
 
 use crate::frames::Data;
+use crate::metrics;
 use crate::origin::{Error, Found, Identity};
 use crate::query::{List, Needs, Question, Window};
 use futures_util::FutureExt as _;
@@ -106,14 +107,19 @@ impl Cache {
     {
         let mut store = lock(&self.store);
         match store.slots.get(&key) {
-            Some(Slot::Kept { until, data, .. }) if *until > Instant::now() => return Ok(Arc::clone(data)),
+            Some(Slot::Kept { until, data, .. }) if *until > Instant::now() => {
+                metrics::looked_up("hit");
+                return Ok(Arc::clone(data));
+            }
             Some(Slot::Asking(asking)) => {
                 if let Some(asking) = asking.upgrade() {
+                    metrics::looked_up("shared");
                     return Err(asking);
                 }
             }
             _ => {}
         }
+        metrics::looked_up("miss");
         let keep = if key.question.window.to < Timestamp::now() - PAST { self.keep * LONGER } else { self.keep };
         let (asked, place, weak) = (ask(), key.clone(), Arc::downgrade(&self.store));
         let work = async move {

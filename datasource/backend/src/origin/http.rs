@@ -14,6 +14,7 @@ pub(super) use reply::plain;
 
 use super::fault::{self, Error, Fault};
 use super::{Identity, tls};
+use crate::metrics::{self, Requested};
 use crate::settings::{Settings, Tls};
 use base64::Engine as _;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -116,7 +117,10 @@ impl Http {
     pub(super) async fn get(&self, path: &str, query: &[(String, String)], who: &Identity, until: Instant) -> Result<Reply, Error> {
         let mut again = 0;
         loop {
+            let mut requested = Requested::default();
             let outcome = timeout_at(until, self.once(path, query, who)).await.map_err(|_| fault::late(&self.name))?;
+            requested.outcome = outcome.as_ref().map_or("unreachable", |reply| metrics::status(reply.status.as_u16()));
+            drop(requested);
             let wait = match &outcome {
                 Ok(reply) if is_passing(reply.status) => Some(reply.retry_after.unwrap_or_else(|| pause(again))),
                 Err((_, true)) => Some(pause(again)),
