@@ -32,28 +32,25 @@ import { ListSupport } from './variables';
 /** What a stream may hold at once, where the query has no limit of its own. */
 const MOST_STREAMED = 5000;
 
-/** What `POST preview` says about a query: how much it finds, and the newest of it. */
+/** What `POST preview` says about a query: how many rows it has, the first of them, and what a reader should know. */
 export interface Found {
-  /** How many runs; with `cut`, at least so many. */
-  total: number;
-  cut?: boolean;
-  /** How many of them are open. */
-  open?: number;
-  /** The newest. */
-  runs: FoundRun[];
+  rows: number;
+  sample: FoundRun[];
+  notices?: string[];
 }
 
-/** A run as the preview shows it. */
+/** A run as a row of the preview: columns of a `runs` answer; what is unknown is not there. */
 export interface FoundRun {
-  id: string;
-  kind: string;
-  namespace: string;
-  name: string;
-  phase: string;
-  outcome?: string | null;
-  started_at: string;
-  ended_at?: string | null;
-  targets: number;
+  id?: string;
+  kind?: string;
+  namespace?: string;
+  name?: string;
+  phase?: string;
+  outcome?: string;
+  attention?: string;
+  started_at?: string;
+  ended_at?: string;
+  targets?: number;
 }
 
 export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings> {
@@ -78,7 +75,8 @@ export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings>
       prepareAnnotation: (saved) => legacy.annotation(saved),
       prepareQuery: (anno: AnnotationQuery<ChaosQuery>) =>
         anno.target && { ...anno.target, queryType: 'annotations', topic: false, refId: anno.target.refId ?? 'Anno' },
-      getDefaultQuery: () => ({ queryType: 'annotations', filters: {}, matchDashboard: true }),
+      // Grafana puts these into a saved annotation that lacks them: nothing here may change what it finds.
+      getDefaultQuery: () => ({ queryType: 'annotations', filters: {} }),
       QueryEditor: AnnotationQueryEditor,
     };
   }
@@ -138,17 +136,22 @@ export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings>
     return this.values(options.key as FieldName, sayable(others), options.timeRange);
   }
 
-  /** Values a field has in a time. */
-  values(field: FieldName, filters: Filters, range: TimeRange = lastHour()): Promise<MetricFindValue[]> {
-    return this.postResource('tag-values', { key: field, filters, from: range.from.toISOString(), to: range.to.toISOString() });
+  /** Values a field has in a time. A text is looked for anywhere, so it has none. */
+  async values(field: FieldName, filters: Filters, range?: TimeRange): Promise<MetricFindValue[]> {
+    if (field === 'text') {
+      return [];
+    }
+    const answer: { values: string[] } = await this.postResource(`values?${within(range)}`, { list: `field:${field}`, filters });
+    return answer.values.map((text) => ({ text }));
   }
 
   /** What a query finds now, without showing it. */
-  preview(query: ChaosQuery, range: TimeRange = lastHour(), scopedVars: ScopedVars = {}): Promise<Found> {
-    const sent = this.applyTemplateVariables({ ...query, datasource: undefined, hide: undefined }, scopedVars);
-    return this.postResource('preview', { query: sent, from: range.from.toISOString(), to: range.to.toISOString() });
+  preview(query: ChaosQuery, range?: TimeRange, scopedVars: ScopedVars = {}): Promise<Found> {
+    return this.postResource(`preview?${within(range)}`, this.applyTemplateVariables(query, scopedVars));
   }
 }
+
+const within = (range: TimeRange = lastHour()) => `from=${range.from.valueOf()}&to=${range.to.valueOf()}`;
 
 /** Ad hoc filters, without those that cannot be said: they are told about when the query is run. */
 function sayable(filters: AdHocFilter[] | undefined): Filters {

@@ -39,16 +39,16 @@ const FIELD_WORDS: Record<FieldName, Words> = {
 
 const LIST_WORDS: Record<string, string> = {
   kinds: 'Kinds',
-  namespaces: 'Namespaces of experiments',
+  namespaces: 'Namespaces',
   experiments: 'Experiments',
   schedules: 'Schedules',
   workflows: 'Workflows',
   clusters: 'Clusters',
   tools: 'Tools',
-  target_namespace: 'Namespaces of targets',
-  target_pod: 'Pods',
-  target_node: 'Nodes',
-  target_workload: 'Workloads',
+  target_namespace: 'Target namespaces',
+  target_pod: 'Target pods',
+  target_node: 'Target nodes',
+  target_workload: 'Target workloads',
 };
 
 const option = <T extends string>(value: T, words: Words): SelectableValue<T> => ({ value, ...words });
@@ -66,7 +66,7 @@ export const listOptions: Array<SelectableValue<string>> = [
   })),
 ];
 /** What active runs can be counted by, to choose from. */
-export const byOptions = COUNTED_BY.map((field) => ({ value: field as string, label: FIELD_WORDS[field].label }));
+export const byOptions = COUNTED_BY.map((field) => ({ value: field as string, label: field === 'action' ? 'Action' : FIELD_WORDS[field].label }));
 /** Operators, to choose from. */
 export const operatorOptions: Array<SelectableValue<Operator>> = [
   { value: '=', label: 'is', description: 'one of these; * stands for any text' },

@@ -58,10 +58,12 @@ export const COUNTED_BY = [
   'tool',
   'cluster',
   'kind',
+  'action',
   'namespace',
   'name',
   'phase',
   'target_namespace',
+  'target_pod',
   'target_node',
   'target_workload',
 ] as const;

@@ -63,6 +63,8 @@ export function annotation(saved: AnnotationQuery<ChaosQuery> & Record<string, u
     experimentNamespace,
     startTime: _from,
     finishTime: _to,
+    queryType: _type,
+    filters: _filters,
     ...rest
   } = saved;
   const old: LegacyFields & { limit?: unknown } = saved.target ?? {

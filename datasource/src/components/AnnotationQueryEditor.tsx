@@ -24,7 +24,7 @@ export function AnnotationQueryEditor({
     <Stack direction="column" gap={1}>
       <Text color="secondary">
         One region for each run, from its start to its end; a run that is still open ends now. Red while it runs, yellow while it is
-        injected or recovers, green when it has recovered; the tags say the same in words.
+        injected or recovers, green when it has recovered, gray where it ended otherwise; the tags say the same in words.
       </Text>
       <Which {...part} />
       <Stack direction="row" gap={2} wrap="wrap" alignItems="flex-end">

@@ -116,7 +116,7 @@ function FilterRow({ id, number, row, onChange, onRemove, suggest }: RowProps) {
           onChange={(values: Array<SelectableValue<string>>) => onChange({ texts: values.map((it) => it.value ?? '') })}
         />
       </div>
-      <IconButton name="trash-alt" aria-label={`Remove filter ${number}`} tooltip="Remove this filter" onClick={onRemove} />
+      <IconButton name="trash-alt" aria-label={`Remove filter ${number}`} tooltip={`Remove filter ${number}`} onClick={onRemove} />
     </Stack>
   );
 }

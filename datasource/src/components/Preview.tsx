@@ -20,8 +20,8 @@ export function Preview({ datasource, query, range }: Props) {
   const [found, setFound] = useState<Found>();
   const [problem, setProblem] = useState<string>();
   const [open, setOpen] = useState(false);
-  const { filters, limit, matchDashboard } = query;
-  const asked = JSON.stringify({ refId: query.refId, queryType: 'runs', filters, limit, matchDashboard });
+  const { filters, matchDashboard } = query;
+  const asked = JSON.stringify({ refId: query.refId, queryType: 'runs', filters, matchDashboard });
   const [from, to] = [range?.from.valueOf(), range?.to.valueOf()];
   useEffect(() => {
     let current = true;
@@ -58,7 +58,7 @@ export function Preview({ datasource, query, range }: Props) {
             <LoadingPlaceholder text="Looking for runs…" style={{ marginBottom: 0 }} />
           )}
         </div>
-        {!problem && found && found.runs.length > 0 && (
+        {!problem && found && found.sample.length > 0 && (
           <Button
             size="sm"
             fill="text"
@@ -71,19 +71,16 @@ export function Preview({ datasource, query, range }: Props) {
           </Button>
         )}
       </Stack>
-      {!problem && open && found && <Runs runs={found.runs} />}
+      {!problem && open && found && <Runs runs={found.sample} />}
     </Stack>
   );
 }
 
 /** How much is found, in one sentence. */
-export function sentence({ total, cut, open }: Found, { matchDashboard }: ChaosQuery): string {
-  const dashboard = matchDashboard ? ' this dashboard’s variables and' : '';
-  if (total === 0) {
-    return `No run in this time matches${dashboard} these filters.`;
-  }
-  const many = `${cut ? 'At least ' : ''}${total} ${total === 1 ? 'run matches' : 'runs match'}${dashboard} these filters in this time`;
-  return `${many}${open ? `, ${open} of them still open` : ''}.`;
+export function sentence({ rows, notices }: Found, { matchDashboard }: ChaosQuery): string {
+  const these = matchDashboard ? 'these filters and this dashboard’s variables' : 'these filters';
+  const found = rows === 0 ? `No run in this time matches ${these}.` : `${rows} ${rows === 1 ? 'run matches' : 'runs match'} ${these} in this time.`;
+  return [found, ...(notices ?? [])].join(' ');
 }
 
 function Runs({ runs }: { runs: FoundRun[] }) {
@@ -104,13 +101,13 @@ function Runs({ runs }: { runs: FoundRun[] }) {
           </tr>
         </thead>
         <tbody>
-          {runs.map((run) => (
-            <tr key={run.id}>
-              <td>{dateTimeFormat(run.started_at)}</td>
+          {runs.map((run, index) => (
+            <tr key={run.id ?? index}>
+              <td>{run.started_at && dateTimeFormat(run.started_at)}</td>
               <td>{run.ended_at ? dateTimeFormat(run.ended_at) : 'open'}</td>
               <td>{run.kind}</td>
               <td>{[run.namespace, run.name].filter(Boolean).join('/')}</td>
-              <td>{(run.outcome ?? run.phase).replace('_', ' ')}</td>
+              <td>{[run.outcome ?? run.phase, run.attention].filter(Boolean).join(', ').replace('_', ' ')}</td>
               <td>{run.targets}</td>
             </tr>
           ))}

@@ -126,7 +126,7 @@ export function Headers({ options, common, secret, reset }: Change) {
             <IconButton
               name="trash-alt"
               aria-label={`Remove header ${number}`}
-              tooltip="Remove this header"
+              tooltip={`Remove header ${number}`}
               onClick={() => remove(number)}
             />
           </Stack>
