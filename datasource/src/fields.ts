@@ -66,7 +66,10 @@ export const listOptions: Array<SelectableValue<string>> = [
   })),
 ];
 /** What active runs can be counted by, to choose from. */
-export const byOptions = COUNTED_BY.map((field) => ({ value: field as string, label: field === 'action' ? 'Action' : FIELD_WORDS[field].label }));
+export const byOptions = COUNTED_BY.map((field) => ({
+  value: field as string,
+  label: field === 'action' ? 'Action' : FIELD_WORDS[field].label,
+}));
 /** Operators, to choose from. */
 export const operatorOptions: Array<SelectableValue<Operator>> = [
   { value: '=', label: 'is', description: 'one of these; * stands for any text' },

@@ -116,3 +116,33 @@ test('old variables: a metric and a query string', () => {
   assert.equal(list('nonsense').list, undefined);
   assert.deepEqual(variable({ refId: 'x', list: 'kinds', filters: {} }), { refId: 'x', queryType: 'values', list: 'kinds', filters: {} });
 });
+
+test('the overview dashboard asks nothing the editors could not save', () => {
+  const dashboard = JSON.parse(readFileSync('src/dashboards/overview.json', 'utf8'));
+  const names = new Set(dashboard.templating.list.map((it: { name: string }) => it.name));
+  const of = [
+    ...dashboard.panels.flatMap((it: { targets: ChaosQuery[] }) => it.targets),
+    ...dashboard.templating.list.map((it: { query?: unknown }) => it.query),
+  ];
+  const queries: ChaosQuery[] = [...of, ...dashboard.annotations.list.map((it: { target?: unknown }) => it.target)].filter(
+    (it) => typeof it === 'object' && it
+  );
+  assert.equal(queries.length, 8 + 3 + 2);
+  for (const query of queries) {
+    const used = Object.values(query.filters ?? {})
+      .flat()
+      .flatMap((it) => /^\$(\w+)$/.exec(it)?.[1] ?? []);
+    assert.ok(
+      used.every((name) => names.has(name)),
+      `${used}`
+    );
+    const plain = Object.fromEntries(
+      Object.entries(query.filters ?? {}).map(([field, values]) => [field, values.filter((it) => !it.startsWith('$'))])
+    );
+    assert.equal(problem({ ...query, filters: plain }), undefined);
+  }
+  assert.equal(new Set(dashboard.panels.map((it: { id: number }) => it.id)).size, dashboard.panels.length);
+  assert.ok(
+    JSON.parse(readFileSync('src/plugin.json', 'utf8')).includes.some((it: { path: string }) => it.path === 'dashboards/overview.json')
+  );
+});

@@ -7,9 +7,38 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 const AT = Date.parse('2026-11-21T12:10:00Z');
 
 const RUNS = [
-  { id: 'r-3', kind: 'NetworkChaos', namespace: 'chaos', name: 'web-delay', phase: 'running', attention: 'overdue', started_at: '2026-11-21T12:40:00Z', targets: 3 },
-  { id: 'r-2', kind: 'PodChaos', namespace: 'chaos', name: 'kill-one', phase: 'finished', outcome: 'completed', started_at: '2026-11-21T12:20:00Z', ended_at: '2026-11-21T12:20:01Z', targets: 1 },
-  { id: 'r-1', kind: 'StressChaos', namespace: 'chaos', name: 'burn-cpu', phase: 'finished', outcome: 'recovery_failed', started_at: '2026-11-21T12:05:00Z', ended_at: '2026-11-21T12:15:00Z', targets: 2 },
+  {
+    id: 'r-3',
+    kind: 'NetworkChaos',
+    namespace: 'chaos',
+    name: 'web-delay',
+    phase: 'running',
+    attention: 'overdue',
+    started_at: '2026-11-21T12:40:00Z',
+    targets: 3,
+  },
+  {
+    id: 'r-2',
+    kind: 'PodChaos',
+    namespace: 'chaos',
+    name: 'kill-one',
+    phase: 'finished',
+    outcome: 'completed',
+    started_at: '2026-11-21T12:20:00Z',
+    ended_at: '2026-11-21T12:20:01Z',
+    targets: 1,
+  },
+  {
+    id: 'r-1',
+    kind: 'StressChaos',
+    namespace: 'chaos',
+    name: 'burn-cpu',
+    phase: 'finished',
+    outcome: 'recovery_failed',
+    started_at: '2026-11-21T12:05:00Z',
+    ended_at: '2026-11-21T12:15:00Z',
+    targets: 2,
+  },
 ];
 const VALUES = {
   'field:kind': ['IOChaos', 'NetworkChaos', 'PodChaos', 'StressChaos'],

@@ -25,7 +25,14 @@ page.setDefaultTimeout(30_000);
 
 /** What the browser complains about; what Grafana's own libraries complain about among themselves is not ours. */
 const complaints = [];
-const THEIRS = [/public.fonts/, /status of 502/, /Support for defaultProps will be removed/, /findDOMNode is deprecated/, /React Router Future Flag/, /deprecated/i];
+const THEIRS = [
+  /public.fonts/,
+  /status of 502/,
+  /Support for defaultProps will be removed/,
+  /findDOMNode is deprecated/,
+  /React Router Future Flag/,
+  /deprecated/i,
+];
 page.on('console', (message) => {
   if (['error', 'warning'].includes(message.type()) && !THEIRS.some((it) => it.test(`${message.text()} ${message.location().url}`))) {
     complaints.push(`${message.text().slice(0, 600)} ${message.location().url}`);
@@ -71,7 +78,13 @@ const tabTo = async (name) => {
     const label = await page.evaluate(() => {
       const it = document.activeElement;
       const by = it?.getAttribute('aria-labelledby');
-      return it?.getAttribute('aria-label') || it?.labels?.[0]?.innerText || (by && document.getElementById(by)?.innerText) || it?.innerText || '';
+      return (
+        it?.getAttribute('aria-label') ||
+        it?.labels?.[0]?.innerText ||
+        (by && document.getElementById(by)?.innerText) ||
+        it?.innerText ||
+        ''
+      );
     });
     if (label.trim().startsWith(name)) {
       return found;
@@ -88,9 +101,16 @@ const choose = async (text) => {
 /** Everything one can act on has a name. */
 const nameless = () =>
   page.evaluate(() => {
-    const acts = [...document.querySelectorAll('main button, main input, main textarea, main select, main [role=combobox], main div[tabindex="0"]')];
+    const acts = [
+      ...document.querySelectorAll('main button, main input, main textarea, main select, main [role=combobox], main div[tabindex="0"]'),
+    ];
     const named = (it) =>
-      it.getAttribute('aria-label') || it.getAttribute('aria-labelledby') || it.labels?.length || it.innerText?.trim() || it.type === 'hidden' || it.getAttribute('aria-hidden') === 'true';
+      it.getAttribute('aria-label') ||
+      it.getAttribute('aria-labelledby') ||
+      it.labels?.length ||
+      it.innerText?.trim() ||
+      it.type === 'hidden' ||
+      it.getAttribute('aria-hidden') === 'true';
     return acts.filter((it) => !named(it)).map((it) => it.outerHTML.slice(0, 200));
   });
 const until = async (what, condition) => {
@@ -104,10 +124,12 @@ const until = async (what, condition) => {
 };
 
 await page.goto(address);
-await page.waitForFunction(() => window.chaoscope, undefined, { timeout: 60_000 }).catch((error) => {
-  console.log(complaints.join('\n'));
-  throw error;
-});
+await page
+  .waitForFunction(() => window.chaoscope, undefined, { timeout: 60_000 })
+  .catch((error) => {
+    console.log(complaints.join('\n'));
+    throw error;
+  });
 console.log(`React ${await page.evaluate(() => window.chaoscope.react)}`);
 
 for (const part of ['editors', 'queries']) {

@@ -5,7 +5,12 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
   const focusTop = () => page.evaluate(() => document.activeElement?.blur());
 
   await check('query editor: shows what is saved, and how much it finds', async () => {
-    await mount('panel', { refId: 'A', queryType: 'runs', filters: { kind: ['NetworkChaos', 'PodChaos'], target_pod: ['web-*', '!~web-canary-.*'] }, limit: 50 });
+    await mount('panel', {
+      refId: 'A',
+      queryType: 'runs',
+      filters: { kind: ['NetworkChaos', 'PodChaos'], target_pod: ['web-*', '!~web-canary-.*'] },
+      limit: 50,
+    });
     await page.getByText('2 runs match these filters in this time.').waitFor();
     assert.deepEqual(backend.last('preview').body.filters.target_pod, ['web-*', '!~web-canary-.*']);
     assert.match(backend.last('preview').search, /^\?from=1795262400000&to=1795266000000$/);
@@ -158,7 +163,14 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
   });
 
   await check('settings: what is written is saved, secrets apart', async () => {
-    await mount('config', { url: '', basicAuth: false, basicAuthUser: '', jsonData: {}, secureJsonFields: { tlsCACert: true }, secureJsonData: {} });
+    await mount('config', {
+      url: '',
+      basicAuth: false,
+      basicAuthUser: '',
+      jsonData: {},
+      secureJsonFields: { tlsCACert: true },
+      secureJsonData: {},
+    });
     await page.getByText('Every viewer of this datasource sees what its one token sees').waitFor();
     await picture('config');
     await tabTo('URL');
@@ -199,7 +211,13 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
   });
 
   await check('settings: a Chaos Dashboard, identity forwarded, what is set already', async () => {
-    const given = { url: 'http://d:2333', basicAuth: false, jsonData: { origin: 'dashboard', oauthPassThru: true, tlsAuthWithCACert: true, filters: { namespace: ['shop'] } }, secureJsonFields: { token: true, tlsCACert: true }, secureJsonData: {} };
+    const given = {
+      url: 'http://d:2333',
+      basicAuth: false,
+      jsonData: { origin: 'dashboard', oauthPassThru: true, tlsAuthWithCACert: true, filters: { namespace: ['shop'] } },
+      secureJsonFields: { token: true, tlsCACert: true },
+      secureJsonData: {},
+    };
     await mount('config', given, [], true);
     await page.getByText('since a Chaos Dashboard does not tell').waitFor();
     assert.equal(await page.getByText('Every viewer of this datasource').count(), 0);

@@ -80,9 +80,17 @@ function prepare(plugin) {
   datasource.meta = settings.meta;
   runtime.setDataSourceSrv({ get: async () => datasource, getInstanceSettings: () => settings, getList: () => [settings] });
   runtime.setRunRequest((asked, ask, other) =>
-    rxjs.from(other ? other(ask) : asked.query(ask)).pipe(
-      operators.map((answer) => ({ state: answer.state ?? 'Done', series: answer.data, errors: answer.errors, timeRange: ask.range, request: ask }))
-    )
+    rxjs
+      .from(other ? other(ask) : asked.query(ask))
+      .pipe(
+        operators.map((answer) => ({
+          state: answer.state ?? 'Done',
+          series: answer.data,
+          errors: answer.errors,
+          timeRange: ask.range,
+          request: ask,
+        }))
+      )
   );
   return datasource;
 }
@@ -102,7 +110,8 @@ function dashboard(variables, layers = []) {
   });
   runtime.setTemplateSrv({
     replace: (text, scoped, format) => scenes.sceneGraph.interpolate(scene, text, scoped, format),
-    getVariables: () => scenes.sceneUtils?.sceneVariablesSetToVariables?.(scene.state.$variables) ?? made.map((it) => ({ ...it.state, current: it.state })),
+    getVariables: () =>
+      scenes.sceneUtils?.sceneVariablesSetToVariables?.(scene.state.$variables) ?? made.map((it) => ({ ...it.state, current: it.state })),
     containsTemplate: (text) => /\$|\[\[/.test(text ?? ''),
     updateTimeRange() {},
   });
@@ -112,7 +121,13 @@ function dashboard(variables, layers = []) {
 function Editor({ what, saved, plugin, datasource }) {
   const [value, setValue] = React.useState(saved);
   window.chaoscope.saved = value;
-  const common = { datasource, range: RANGE, query: value, onChange: setValue, onRunQuery: () => (window.chaoscope.runs = (window.chaoscope.runs ?? 0) + 1) };
+  const common = {
+    datasource,
+    range: RANGE,
+    query: value,
+    onChange: setValue,
+    onRunQuery: () => (window.chaoscope.runs = (window.chaoscope.runs ?? 0) + 1),
+  };
   const { QueryEditor, ConfigEditor, QueryEditorHelp } = plugin.components;
   switch (what) {
     case 'config':
@@ -157,7 +172,11 @@ window.define = (names, factory) => {
     datasource,
     mount(what, saved, variables = [], dark = false) {
       dashboard(variables);
-      show(root, data.createTheme({ colors: { mode: dark ? 'dark' : 'light' } }), <Editor key={++mounted} {...{ what, saved, plugin, datasource }} />);
+      show(
+        root,
+        data.createTheme({ colors: { mode: dark ? 'dark' : 'light' } }),
+        <Editor key={++mounted} {...{ what, saved, plugin, datasource }} />
+      );
     },
     /** A panel's query, as a dashboard sends it. */
     async ask(query, variables = [], more = {}) {
@@ -177,7 +196,9 @@ window.define = (names, factory) => {
         check(layer.state);
       });
       stop();
-      return found ? Array.from({ length: found.length }, (_, row) => Object.fromEntries(found.fields.map((it) => [it.name, it.values[row]]))) : [];
+      return found
+        ? Array.from({ length: found.length }, (_, row) => Object.fromEntries(found.fields.map((it) => [it.name, it.values[row]])))
+        : [];
     },
     /** A dashboard's query variables: their options, once all are loaded. */
     async options(variables) {

@@ -11,7 +11,13 @@ export default async function ({ check, page, backend }) {
       { name: 'pods', value: ['web-0', 'web-1'] },
       { name: 'everything', value: ['$__all'], includeAll: true, isMulti: true, allValue: '.*' },
     ];
-    const filters = { target_namespace: ['$ns'], target_pod: ['${pods}'], name: ['x-${pods}-*'], kind: ['$everything'], label: ['app=[[ns]]'] };
+    const filters = {
+      target_namespace: ['$ns'],
+      target_pod: ['${pods}'],
+      name: ['x-${pods}-*'],
+      kind: ['$everything'],
+      label: ['app=[[ns]]'],
+    };
     const before = backend.asked.length;
     const found = await call('ask', { queryType: 'runs', filters }, variables);
     assert.deepEqual(found, { error: undefined, rows: 1, fields: ['started_at', 'name'] });
@@ -42,15 +48,24 @@ export default async function ({ check, page, backend }) {
     const variables = [{ name: 'kinds', value: ['PodChaos', 'IOChaos'] }];
     await call('ask', { namespace: 'shop', kind: '$kinds', name: 'a-$kinds', limit: null }, variables);
     const { namespace, kind, name, limit, queryType } = sent();
-    assert.deepEqual({ namespace, kind, name, limit, queryType }, { namespace: 'shop', kind: ['PodChaos', 'IOChaos'], name: 'a-$kinds', limit: null, queryType: undefined });
+    assert.deepEqual(
+      { namespace, kind, name, limit, queryType },
+      { namespace: 'shop', kind: ['PodChaos', 'IOChaos'], name: 'a-$kinds', limit: null, queryType: undefined }
+    );
   });
 
   await check('annotations: a layer run by scenes, for every shape it was ever saved in', async () => {
-    const of = async (saved) => [await call('annotate', { name: 'Chaos', enable: true, iconColor: 'red', ...saved }, [{ name: 'ns', value: 'shop' }]), sent()];
+    const of = async (saved) => [
+      await call('annotate', { name: 'Chaos', enable: true, iconColor: 'red', ...saved }, [{ name: 'ns', value: 'shop' }]),
+      sent(),
+    ];
     for (const [saved, filters] of [
       [{ target: { refId: 'Anno', queryType: 'annotations', filters: { namespace: ['$ns'] } } }, { namespace: ['shop'] }],
       [{ target: { refId: 'Anno', namespace: '$ns', kind: 'PodChaos', limit: null } }, { namespace: ['shop'], kind: ['PodChaos'] }],
-      [{ namespace: 'shop', eventName: 'web', kind: '', object_id: '', limit: 300 }, { namespace: ['shop'], name: ['web'] }],
+      [
+        { namespace: 'shop', eventName: 'web', kind: '', object_id: '', limit: 300 },
+        { namespace: ['shop'], name: ['web'] },
+      ],
     ]) {
       const [events, query] = await of(saved);
       assert.equal(query.queryType, 'annotations');
@@ -80,14 +95,24 @@ export default async function ({ check, page, backend }) {
   await check('ad hoc: keys, and values narrowed by the other filters', async () => {
     const keys = await page.evaluate(() => window.chaoscope.datasource.getTagKeys());
     assert.deepEqual(keys, [{ text: 'kind' }, { text: 'namespace' }]);
-    const filters = [{ key: 'namespace', operator: '=', value: 'shop' }, { key: 'kind', operator: '=', value: 'x' }];
+    const filters = [
+      { key: 'namespace', operator: '=', value: 'shop' },
+      { key: 'kind', operator: '=', value: 'x' },
+    ];
     const values = await page.evaluate((given) => window.chaoscope.datasource.getTagValues({ key: 'kind', filters: given }), filters);
-    assert.deepEqual(values.map((it) => it.text), ['IOChaos', 'NetworkChaos', 'PodChaos', 'StressChaos']);
+    assert.deepEqual(
+      values.map((it) => it.text),
+      ['IOChaos', 'NetworkChaos', 'PodChaos', 'StressChaos']
+    );
     assert.deepEqual(backend.last('/values').body, { list: 'field:kind', filters: { namespace: ['shop'] } });
   });
 
   await check('live: a stream replaces a table and adds to lines', async () => {
-    for (const [queryType, action] of [['runs', 'replace'], ['annotations', null], ['logs', 'append']]) {
+    for (const [queryType, action] of [
+      ['runs', 'replace'],
+      ['annotations', null],
+      ['logs', 'append'],
+    ]) {
       const { opened } = await call('live', { queryType, filters: {}, stream: true });
       if (action) {
         assert.equal(opened[0].buffer.action, action);
@@ -99,7 +124,9 @@ export default async function ({ check, page, backend }) {
 
   await check('queries: what is wrong is told by the panel', async () => {
     const text = await page.evaluate(() =>
-      window.chaoscope.ask({ queryType: 'runs', filters: {} }, [], { filters: [{ key: 'colour', operator: '=', value: 'red' }] }).catch((error) => String(error))
+      window.chaoscope
+        .ask({ queryType: 'runs', filters: {} }, [], { filters: [{ key: 'colour', operator: '=', value: 'red' }] })
+        .catch((error) => String(error))
     );
     assert.match(JSON.stringify(text), /there is no field/);
   });

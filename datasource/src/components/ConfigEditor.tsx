@@ -1,14 +1,6 @@
 /** The editor of the settings: where runs come from, and how that is reached. What `settings.rs` understands, and nothing else. */
 import { DataSourcePluginOptionsEditorProps } from '@grafana/data';
-import {
-  Alert,
-  ControlledCollapse,
-  Field,
-  FieldSet,
-  Input,
-  RadioButtonGroup,
-  Switch,
-} from '@grafana/ui';
+import { Alert, ControlledCollapse, Field, FieldSet, Input, RadioButtonGroup, Switch } from '@grafana/ui';
 import React, { useState } from 'react';
 import { originOptions } from '../fields';
 import { Secrets, Settings } from '../types';

@@ -79,7 +79,8 @@ export function Preview({ datasource, query, range }: Props) {
 /** How much is found, in one sentence. */
 export function sentence({ rows, notices }: Found, { matchDashboard }: ChaosQuery): string {
   const these = matchDashboard ? 'these filters and this dashboard’s variables' : 'these filters';
-  const found = rows === 0 ? `No run in this time matches ${these}.` : `${rows} ${rows === 1 ? 'run matches' : 'runs match'} ${these} in this time.`;
+  const found =
+    rows === 0 ? `No run in this time matches ${these}.` : `${rows} ${rows === 1 ? 'run matches' : 'runs match'} ${these} in this time.`;
   return [found, ...(notices ?? [])].join(' ');
 }
 
