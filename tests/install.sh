@@ -117,7 +117,7 @@ trap 'rm -rf "$scratch" $policy' EXIT
 
 debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
-at_least "$node_wanted" "$(node_version)" || install_node
+{ at_least "$node_wanted" "$(node_version)" && command -v npm >/dev/null; } || install_node # the datasource's front: npm ci, npm run check
 api_server
 grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis
