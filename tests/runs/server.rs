@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chaoscope::cluster::now::{Now, WatchNow};
-use chaoscope::cluster::slots::Plans;
+use chaoscope::cluster::slots::{Plans, Slots};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::{Access, Config, Mode};
 use chaoscope::serve::api::{self, Api, Present};
@@ -18,10 +18,12 @@ use chaoscope::serve::runs_page::{self, RunsPage};
 use chaoscope::serve::scrapers::{self, Scrapers};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope::serve::{Outlook, Schedules};
+use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::{Outcome, Phase, Run, Target, TargetState};
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -233,6 +235,24 @@ impl Drop for Server {
             let _ = stop.send(());
         }
     }
+}
+
+/// Schedules of the namespace `shop`, by name and line, that make a fault of ten minutes.
+pub(crate) fn plans(made: Timestamp, schedules: &[(&str, &str)]) -> Plans {
+    let mut slots = Slots::new(None, &BTreeMap::new());
+    for (name, cron) in schedules {
+        let mut schedule = Schedule {
+            cron: (*cron).into(),
+            makes: "PodChaos".into(),
+            action: "pod-failure".into(),
+            duration: Some(SignedDuration::from_mins(10)),
+            created_at: Some(made),
+            ..Schedule::default()
+        };
+        (schedule.about.namespace, schedule.about.name, schedule.about.uid) = ("shop".into(), (*name).into(), (*name).into());
+        slots.see(&Arc::new(schedule), made, &|_| None);
+    }
+    slots.plans()
 }
 
 /// A watch that is up, or not.
