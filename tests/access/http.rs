@@ -34,7 +34,7 @@ fn runs() -> Vec<Run> {
     vec![run("team-a", "split", &["shop/web-0", "bank/db-0"]), run("team-b", "slow", &["bank/db-1"]), run("team-b", "none", &[])]
 }
 
-/// At 00:20 `team-a/cut` makes a NetworkChaos, `team-b/kill` a PodChaos, and nobody knows when `team-b/nightly` makes one.
+/// At 00:20 `team-a/cut` makes a `NetworkChaos`, `team-b/kill` a `PodChaos`, and nobody knows when `team-b/nightly` makes one.
 fn planned() -> Plans {
     let mut slots = Slots::new(None, &BTreeMap::new());
     let schedules = [
