@@ -14,5 +14,7 @@ mod dashboard;
 mod lists;
 #[path = "api/stream.rs"]
 mod stream;
+#[path = "api/upcoming.rs"]
+mod upcoming;
 #[path = "api/world.rs"]
 mod world;

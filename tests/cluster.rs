@@ -11,5 +11,7 @@ mod program;
 mod recording;
 #[path = "cluster/replayed.rs"]
 mod replayed;
+#[path = "cluster/upcoming.rs"]
+mod upcoming;
 
 mod kit;

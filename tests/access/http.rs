@@ -5,15 +5,18 @@
 use crate::kit::process::until;
 use crate::world::{CLUSTER, World, event, run};
 use chaoscope::cluster::now::Now;
+use chaoscope::cluster::slots::{Plans, Slots};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::Access;
 use chaoscope::serve::api::{self, Api, Limits, Present};
 use chaoscope::serve::listener::{self, Listeners, serve};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope_model::event::Event;
+use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::Run;
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +34,23 @@ fn runs() -> Vec<Run> {
     vec![run("team-a", "split", &["shop/web-0", "bank/db-0"]), run("team-b", "slow", &["bank/db-1"]), run("team-b", "none", &[])]
 }
 
+/// At 00:20 `team-a/cut` makes a `NetworkChaos`, `team-b/kill` a `PodChaos`, and nobody knows when `team-b/nightly` makes one.
+fn planned() -> Plans {
+    let mut slots = Slots::new(None, &BTreeMap::new());
+    let schedules = [
+        ("team-a", "cut", "NetworkChaos", "@every 20m"),
+        ("team-b", "kill", "PodChaos", "@every 20m"),
+        ("team-b", "nightly", "PodChaos", "0 3 * * *"),
+    ];
+    for (namespace, name, makes, cron) in schedules {
+        let mut schedule = Schedule { makes: makes.into(), cron: cron.into(), ..Schedule::default() };
+        (schedule.about.namespace, schedule.about.name, schedule.about.uid) = (namespace.into(), name.into(), name.into());
+        schedule.created_at = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        slots.see(&Arc::new(schedule), "2026-01-01T00:10:00Z".parse().unwrap(), &|_| None);
+    }
+    slots.plans()
+}
+
 impl Server {
     fn start(world: &World, access: Access) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -43,7 +63,7 @@ impl Server {
         world.wait(async {
             let (journal, _) = Journal::open(&config).unwrap();
             let clock = || "2026-01-01T00:10:00Z".parse().unwrap();
-            let present = Present { clock: Arc::new(clock), cluster: Arc::new(Now::default) };
+            let present = Present { clock: Arc::new(clock), cluster: Arc::new(Now::default), schedules: Arc::new(planned) };
             let closing = CancellationToken::new();
             let api = Api::new(journal.clone(), access, present, CLUSTER.to_owned(), Limits::default(), closing);
             let listeners = Listeners::bind(&["127.0.0.1:0".to_owned()], listener::Limits::default()).unwrap();
@@ -87,6 +107,16 @@ impl Server {
         told
     }
 
+    /// Of which schedules a caller gets what is due, and what is unknown.
+    fn upcoming(&self, token: &str, query: &str) -> [Vec<String>; 2] {
+        let (status, answer) = self.get(token, &format!("/api/v1/upcoming?to=2026-01-01T00:30:00Z{query}"));
+        assert_eq!(status, 200, "{answer}");
+        ["upcoming", "unknown"].map(|list| {
+            let told = answer[list].as_array().unwrap().iter();
+            told.map(|due| format!("{}/{}", due["namespace"].as_str().unwrap(), due["schedule"].as_str().unwrap())).collect()
+        })
+    }
+
     /// Of which targets a caller gets the events, by a route that answers events.
     fn events(&self, token: &str) -> Vec<String> {
         let (status, answer) = self.get(token, "/api/v1/events?from=2026-01-01T00:00:00Z");
@@ -125,6 +155,25 @@ fn each_route_gives_a_caller_what_it_may_see() {
     assert!(server.events(&nobody).is_empty());
     let (_, dashboard) = server.get(&shop, "/api/events");
     assert!(!dashboard.to_string().contains("db-"), "{dashboard}");
+}
+
+#[test]
+#[ignore = "needs Go and a network once, to build an API server: run by make test"]
+fn a_run_that_is_due_is_told_to_who_may_list_its_kind() {
+    let world = World::new();
+    let server = Server::start(&world, world.access());
+    let none: Vec<String> = Vec::new();
+    let all = world.caller("all", &["networkchaos", "podchaos"]);
+    assert_eq!(server.upcoming(&all, ""), [vec!["team-a/cut", "team-b/kill"], vec!["team-b/nightly"]]);
+    let cuts = world.caller("cuts", &["networkchaos@team-a", "networkchaos@team-b"]);
+    assert_eq!(server.upcoming(&cuts, ""), [vec!["team-a/cut".to_owned()], none.clone()]);
+    assert_eq!(server.upcoming(&cuts, "&name=kill"), [none.clone(), none.clone()], "a filter tells nothing of what is not seen");
+    let kills = world.caller("kills", &["podchaos@team-b"]);
+    assert_eq!(server.upcoming(&kills, ""), [vec!["team-b/kill"], vec!["team-b/nightly"]]);
+    // Pods are not enough: what is to come has no targets yet. Nor are schedules: what they make is what is told.
+    let others = world.caller("others", &["pods", "schedules", "podchaos@team-a"]);
+    assert_eq!(server.upcoming(&others, ""), [none.clone(), none]);
+    assert_eq!(server.ask(None, "/api/v1/upcoming").status(), 401);
 }
 
 #[test]

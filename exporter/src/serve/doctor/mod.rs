@@ -5,7 +5,7 @@
 
 mod judge;
 pub(super) mod ready;
-mod routes;
+pub(in crate::serve) mod routes;
 mod rule;
 mod sweeps;
 

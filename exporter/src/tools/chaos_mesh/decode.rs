@@ -172,11 +172,17 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
 }
 
 fn schedule(object: &Value) -> Result<Schedule, Undecodable> {
+    let makes = text_or_empty(object, "spec.type")?;
+    let child = spec::child(&makes, object)?;
+    let action = spec::action(&makes, &child)?;
+    let acts = text(&child, "spec.duration")?.and_then(|text| duration(&text));
     Ok(Schedule {
         about: reference("Schedule", object)?,
         version: version(object)?,
         cron: text_or_empty(object, "spec.schedule")?,
-        makes: text_or_empty(object, "spec.type")?,
+        duration: acts.filter(|_| !spec::is_one_shot(&makes, &action)),
+        makes,
+        action,
         concurrency: text_or_empty(object, "spec.concurrencyPolicy")?,
         starting_deadline: integer(object, "spec.startingDeadlineSeconds")?,
         paused: tag(object, "annotations", "experiment.chaos-mesh.org/pause") == Some("true"),
