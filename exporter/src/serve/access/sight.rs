@@ -62,6 +62,11 @@ impl Rules<'_> {
         own || run.is_some_and(|run| self.see(run).is_some_and(|seen| concerns(event, &seen, run)))
     }
 
+    /// Whether what is said of Chaoscope itself may be seen: it is about the whole cluster.
+    pub(super) fn sees_instance(&self) -> bool {
+        self.everywhere(PODS)
+    }
+
     /// Everywhere is asked first, so that one answer serves all namespaces.
     fn list(&self, resource: Resource, namespace: &str, local: bool) -> bool {
         self.everywhere(resource) || (local && !namespace.is_empty() && (self.may)(resource, namespace))

@@ -10,7 +10,7 @@ mod timeline;
 mod view;
 
 use super::access::{Access, Denied, Viewer};
-use super::doctor::{self, Facts, Gather, Line};
+use super::doctor::{self, Facts, Gather, Line, Report};
 use crate::journal::{self, Journal, Patience};
 use ask::{Ask, CHOICES, SHOWN};
 use askama::Template;
@@ -132,7 +132,10 @@ fn refused(denied: &Denied) -> Response {
 }
 
 fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> Result<Answer, Denied> {
+    let whole = viewer.sees_instance();
+    viewer.complete()?;
     let facts = (page.gather)();
+    let report = if whole { doctor::report(&facts) } else { doctor::report(&facts).outline() };
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
         Ok(ask) => (ask, StatusCode::OK, String::new()),
@@ -154,7 +157,8 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> 
         viewer.complete()?;
     }
     let runs: Vec<_> = runs.into_iter().map(|run| run.at(facts.at)).collect();
-    Ok(Answer { status, html: render(page, &facts, &ask, &runs, more, failure) })
+    let shown = Found { runs: &runs, more, failure };
+    Ok(Answer { status, html: render(page, &facts, report, &ask, shown) })
 }
 
 /// The newest runs a caller may see, newest first, and whether there are more. What has not ended is among them, however old.
@@ -171,9 +175,17 @@ fn find(journal: &Journal, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) 
     Ok((runs, more))
 }
 
-fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, failure: String) -> askama::Result<String> {
+/// What was found of runs, or why nothing was.
+struct Found<'a> {
+    runs: &'a [Run],
+    more: bool,
+    failure: String,
+}
+
+fn render(page: &RunsPage, facts: &Facts, report: Report, ask: &Ask, found: Found<'_>) -> askama::Result<String> {
+    let Found { runs, more, failure } = found;
     let (count, groups) = view::groups(runs, ask.axis, facts.at, MOST_ROWS);
-    let (wrong, health) = health(facts);
+    let (wrong, health) = health(report);
     let Axis { from, to } = ask.axis;
     let shown = Shown {
         style: STYLE,
@@ -200,10 +212,9 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, f
 }
 
 /// What is not well of journal, watches and rights, and the rest in one line. Who scrapes is no matter of this page.
-fn health(facts: &Facts) -> (Vec<Line>, String) {
-    let lines = doctor::report(facts).lines;
+fn health(report: Report) -> (Vec<Line>, String) {
     let (wrong, rest): (Vec<_>, Vec<_>) =
-        lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
+        report.lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
     let told = ["watches", "changes", "sweeps", "journal"];
     let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
     (wrong, rest.join(" · "))
