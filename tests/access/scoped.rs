@@ -199,15 +199,11 @@ fn a_scoped_token_is_told_no_name_of_anything_else_on_any_address() {
             let told: Vec<_> = forbidden.iter().chain([&folder]).filter(|word| body.contains(**word)).collect();
             assert!([200, 404].contains(&status) && told.is_empty(), "{name} is told {told:?} by {path}, {status}: {body}");
         }
-        for filter in
-            forbidden.iter().flat_map(|word| ["target_namespace", "namespace", "name", "text"].map(|field| format!("{field}=*{word}*")))
-        {
+        let filters =
+            |word| [format!("target_namespace=*{word}*"), format!("namespace=*{word}*"), format!("name=*{word}*"), format!("text={word}")];
+        for filter in forbidden.iter().flat_map(filters) {
             for list in ["runs", "events"] {
-                let answer = json_of(
-                    &program,
-                    &token,
-                    &format!("/api/v1/{list}?{EVER}&{}", filter.replace("text=*", "text=").trim_end_matches('*')),
-                );
+                let answer = json_of(&program, &token, &format!("/api/v1/{list}?{EVER}&{filter}"));
                 assert_eq!(answer[list], json!([]), "{name} finds {filter}");
             }
         }
