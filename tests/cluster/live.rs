@@ -9,17 +9,17 @@ use serde_json::json;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
-fn told(program: &Program) -> Vec<String> {
+pub fn told(program: &Program) -> Vec<String> {
     program.runs().iter().map(essence).collect()
 }
 
-fn wanted(names: &[&str]) -> Vec<String> {
+pub fn wanted(names: &[&str]) -> Vec<String> {
     let mut runs: Vec<_> = names.iter().flat_map(|name| folded(name)).collect();
     runs.sort_by_key(|run| (run["name"].as_str().unwrap().to_owned(), run["ordinal"].as_u64()));
     runs.iter().map(essence).collect()
 }
 
-fn comes_to(program: &Program, wanted: &[String]) {
+pub fn comes_to(program: &Program, wanted: &[String]) {
     until(|| (told(program) == wanted).then_some(()), || format!("{:#?}\nwanted {wanted:#?}\n{}", told(program), program.log()));
 }
 

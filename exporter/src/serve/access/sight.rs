@@ -22,6 +22,8 @@ pub(super) struct Resource {
 }
 
 const PODS: Resource = Resource { group: "", plural: "pods" };
+/// Who may list this everywhere may see what is said of Chaoscope itself, which is about the whole cluster.
+pub(super) const INSTANCE: Resource = PODS;
 
 /// Answers whether the caller may list a resource in a namespace; the empty namespace is all of them at once.
 pub(super) type May<'a> = dyn Fn(Resource, &str) -> bool + 'a;
@@ -60,11 +62,6 @@ impl Rules<'_> {
             None => self.list(PODS, &event.target_namespace, local),
         };
         own || run.is_some_and(|run| self.see(run).is_some_and(|seen| concerns(event, &seen, run)))
-    }
-
-    /// Whether what is said of Chaoscope itself may be seen: it is about the whole cluster.
-    pub(super) fn sees_instance(&self) -> bool {
-        self.everywhere(PODS)
     }
 
     /// Everywhere is asked first, so that one answer serves all namespaces.

@@ -9,6 +9,7 @@ const REMEDY: &str = "who may list pods in all namespaces is told what";
 
 impl Report {
     /// One line for each thing a report is about, with the worst mark of its lines.
+    #[must_use]
     pub fn outline(self) -> Self {
         let mut lines: Vec<Line> = Vec::new();
         for Line { about, mark, .. } in self.lines {
