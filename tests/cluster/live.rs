@@ -120,3 +120,19 @@ fn a_bad_object_is_told_once_and_stops_nothing() {
     comes_to(&program, &wanted(&["partition-external"]));
     assert_eq!(program.log().matches("cannot be understood").count(), 1, "{}", program.log());
 }
+
+#[test]
+#[ignore = "needs a kube-apiserver: run by make test"]
+fn older_releases_are_told_as_they_are_meant() {
+    let kube = Kube::start();
+    kube.define_all();
+    let program = Program::cluster(&kube.kubeconfig(), &[]);
+    let scenes = std::fs::read_dir(recording::folder().join("../older")).unwrap().map(|entry| entry.unwrap());
+    let scenes: Vec<_> = scenes.filter(|scene| scene.path().is_dir()).map(|scene| scene.file_name().into_string().unwrap()).collect();
+    for scene in &scenes {
+        kube.feed(&recording::folder().join("../older").join(scene));
+    }
+    let scenes: Vec<_> = scenes.iter().map(|scene| format!("../older/{scene}")).collect();
+    comes_to(&program, &wanted(&scenes.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert!(!program.log().contains("cannot be understood"), "{}", program.log());
+}
