@@ -4,6 +4,7 @@
 //! To say one more thing: a field of [`Facts`], a function in [`judge`].
 
 mod judge;
+mod outline;
 pub(super) mod ready;
 pub(in crate::serve) mod routes;
 mod rule;

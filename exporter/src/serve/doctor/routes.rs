@@ -23,7 +23,7 @@ pub(in crate::serve) struct Doctor {
     access: Access,
 }
 
-/// `/readyz` for everybody, `/api/v1/doctor` for whoever `access` knows: it names no experiment and no target.
+/// `/readyz` for everybody, `/api/v1/doctor` for whoever `access` knows: whole, or in outline.
 pub fn routes(gather: Gather, access: Access) -> Router {
     let report = Router::new().route("/api/v1/doctor", get(doctor)).method_not_allowed_fallback(|| async { Problem::method() });
     let report = report.layer(axum::middleware::from_fn(dress));
@@ -49,13 +49,21 @@ async fn ready(State(doctor): State<Doctor>, uri: Uri) -> Response {
 
 /// What of this instance works.
 ///
-/// One line for each thing: the journal, watches, rights, who scrapes, …, with what would mend it. It names no experiment and no target.
+/// One line for each thing: the journal, watches, rights, who scrapes, …, with what would mend it. It names no experiment and no target; who
+/// may not list pods everywhere gets the worst of each part, in outline.
 #[utoipa::path(
     get, path = "/api/v1/doctor", operation_id = "getReport", tag = "doctor",
     responses((status = 200, description = "The report.", body = Report, headers(("Cache-Control" = String))), Problems)
 )]
 pub(in crate::serve) async fn doctor(State(doctor): State<Doctor>, headers: HeaderMap) -> Result<Response, Problem> {
-    doctor.access.viewer(&headers).await?;
+    let viewer = doctor.access.viewer(&headers).await?;
+    let whole = tokio::task::spawn_blocking(move || {
+        let whole = viewer.sees_instance();
+        viewer.complete().map(|()| whole)
+    });
+    let whole = whole.await.map_err(|_| Problem::broken())??;
     let facts = gathered(doctor.gather).await.ok_or_else(Problem::broken)?;
-    Ok(([(CONTENT_TYPE, "application/json")], format!("{}\n", json!(report(&facts)))).into_response())
+    let report = report(&facts);
+    let report = if whole { report } else { report.outline() };
+    Ok(([(CONTENT_TYPE, "application/json")], format!("{}\n", json!(report))).into_response())
 }

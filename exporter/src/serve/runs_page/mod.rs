@@ -11,7 +11,7 @@ mod timeline;
 mod view;
 
 use super::access::{Access, Denied, Viewer};
-use super::doctor::{self, Facts, Gather, Line};
+use super::doctor::{self, Facts, Gather, Line, Report};
 use super::outlook::{Outlook, Upcoming};
 use crate::journal::{self, Journal, Patience};
 use ask::{Ask, CHOICES, SHOWN};
@@ -115,6 +115,8 @@ struct Found {
     more: bool,
     /// Soonest first.
     upcoming: Vec<Upcoming>,
+    /// Why there are none, if that is a failure.
+    failure: String,
 }
 
 async fn show(State(page): State<Arc<RunsPage>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -148,7 +150,10 @@ fn refused(denied: &Denied) -> Response {
 }
 
 fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> Result<Answer, Denied> {
+    let whole = viewer.sees_instance();
+    viewer.complete()?;
     let facts = (page.gather)();
+    let report = if whole { doctor::report(&facts) } else { doctor::report(&facts).outline() };
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
         Ok(ask) => (ask, StatusCode::OK, String::new()),
@@ -171,8 +176,8 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> 
         viewer.complete()?;
     }
     let runs: Vec<_> = runs.into_iter().map(|run| run.at(facts.at)).collect();
-    let found = Found { runs, more, upcoming };
-    Ok(Answer { status, html: render(page, &facts, &ask, &found, failure) })
+    let found = Found { runs, more, upcoming, failure };
+    Ok(Answer { status, html: render(page, &facts, report, &ask, found) })
 }
 
 /// The newest runs a caller may see, newest first, and whether there are more. What has not ended is among them, however old.
@@ -189,9 +194,9 @@ fn find(journal: &Journal, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) 
     Ok((runs, more))
 }
 
-fn render(page: &RunsPage, facts: &Facts, ask: &Ask, found: &Found, failure: String) -> askama::Result<String> {
+fn render(page: &RunsPage, facts: &Facts, report: Report, ask: &Ask, found: Found) -> askama::Result<String> {
     let (count, groups) = view::groups(&found.runs, ask.axis, facts.at, MOST_ROWS);
-    let (wrong, health) = health(facts);
+    let (wrong, health) = health(report);
     let Axis { from, to } = ask.axis;
     let shown = Shown {
         style: STYLE,
@@ -211,7 +216,7 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, found: &Found, failure: Str
         span: format!("{} to {}", view::clock(from, facts.at), view::clock(to, facts.at)),
         wrong,
         health,
-        failure,
+        failure: found.failure,
         blind: facts.sweeps.as_ref().is_some_and(|it| !it.failure.is_empty() || it.limitations.iter().any(|it| it.blinds)),
         ask,
     };
@@ -219,10 +224,9 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, found: &Found, failure: Str
 }
 
 /// What is not well of journal, watches and rights, and the rest in one line. Who scrapes is no matter of this page.
-fn health(facts: &Facts) -> (Vec<Line>, String) {
-    let lines = doctor::report(facts).lines;
+fn health(report: Report) -> (Vec<Line>, String) {
     let (wrong, rest): (Vec<_>, Vec<_>) =
-        lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
+        report.lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
     let told = ["watches", "changes", "sweeps", "journal"];
     let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
     (wrong, rest.join(" · "))
