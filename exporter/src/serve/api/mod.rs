@@ -88,6 +88,7 @@ pub struct Api {
     questions: Arc<Semaphore>,
     places: Arc<Semaphore>,
     counts: Arc<Counts>,
+    turns: Arc<stream::Turns>,
     closing: CancellationToken,
 }
 
@@ -95,7 +96,7 @@ impl Api {
     /// `closing` ends every stream, so that the server can stop; `cluster` is the name runs were recorded under.
     pub fn new(journal: Journal, access: Access, present: Present, cluster: String, limits: Limits, closing: CancellationToken) -> Self {
         let (questions, places) = (Arc::new(Semaphore::new(limits.questions)), Arc::new(Semaphore::new(limits.streams)));
-        Self { journal, access, present, cluster, limits, questions, places, counts: Arc::default(), closing }
+        Self { journal, access, present, cluster, limits, questions, places, counts: Arc::default(), turns: Arc::default(), closing }
     }
 
     /// How streams do, for the metrics.
