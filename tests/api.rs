@@ -10,9 +10,13 @@ mod kit;
 mod contract;
 #[path = "api/dashboard.rs"]
 mod dashboard;
+#[path = "api/left.rs"]
+mod left;
 #[path = "api/lists.rs"]
 mod lists;
 #[path = "api/stream.rs"]
 mod stream;
+#[path = "api/turns.rs"]
+mod turns;
 #[path = "api/world.rs"]
 mod world;
