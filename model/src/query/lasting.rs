@@ -19,6 +19,8 @@ impl Filter {
 }
 
 fn lasts(field: &str, words: &Words) -> bool {
-    let changes = ["phase", "outcome", "label", TEXT].contains(&field);
-    !changes && !(TOLD_LATER.contains(&field) && words.matches(""))
+    match field {
+        "phase" | "outcome" | "label" | TEXT => false,
+        _ => !TOLD_LATER.contains(&field) || !words.matches(""),
+    }
 }

@@ -196,6 +196,7 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal;
     use crate::serve::words::tests::run;
     use chaoscope_model::run::{Outcome, Phase};
 
@@ -208,7 +209,7 @@ mod tests {
     }
 
     fn told(due: &mut Due, now: i64) -> Vec<String> {
-        due.until(at(now)).iter().map(|id| id.to_string()).collect()
+        due.until(at(now)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -255,6 +256,33 @@ mod tests {
         assert_eq!(due.moments.len(), 1000, "both turns of each are one moment");
         assert_eq!(due.until(at(301)).len(), 1000);
         assert!(due.of.is_empty());
+    }
+
+    /// More is stored than the hub holds, and the run that turns is in what was lost.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_watch_that_lags_begins_anew_with_the_open_runs() {
+        let config = journal::Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
+        let (journal, _) = Journal::open(&config).unwrap();
+        let (clock, changes): (Clock, _) = (Arc::new(|| at(10)), journal.subscribe());
+        let mut task = Task { journal: journal.clone(), clock, changes, due: Due::default(), through: at(10) };
+        let slow = injecting("slow", 0, None);
+        let runs = std::iter::once(slow.clone()).chain((0..5000).map(|index| run(&format!("run-{index}"), 0))).collect();
+        journal.record(journal::Batch { runs, ..journal::Batch::default() }).await.unwrap();
+        assert!(task.drain().await);
+        assert_eq!((task.due.next(), told(&mut task.due, 301)), (Some(at(300)), vec![slow.id]));
+        assert!(task.due.next().is_none());
+    }
+
+    /// The watch is there as long as somebody has it, and one for all.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn there_is_one_watch_while_there_is_a_feed() {
+        let config = journal::Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
+        let (journal, _) = Journal::open(&config).unwrap();
+        let (turns, clock): (_, Clock) = (Turns::default(), Arc::new(|| at(10)));
+        let (one, two) = (turns.watch(&journal, &clock), turns.watch(&journal, &clock));
+        assert!(Arc::ptr_eq(&one.0, &two.0));
+        drop((one, two));
+        assert!(turns.0.lock().unwrap().upgrade().is_none());
     }
 
     #[test]
