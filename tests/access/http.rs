@@ -13,7 +13,7 @@ use chaoscope::serve::listener::{self, Listeners, serve};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope_model::event::Event;
 use chaoscope_model::plan::Schedule;
-use chaoscope_model::run::Run;
+use chaoscope_model::run::{Outcome, Phase, Run};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -197,6 +197,41 @@ fn a_stream_tells_a_caller_of_what_it_may_see() {
     }
     assert!(told.contains("shared") && told.contains("web-3"), "{told}");
     assert!(!told.contains("hidden") && !told.contains("db-"), "{told}");
+}
+
+/// A run leaves the filter, or becomes overdue while nobody listens: neither says anything of runs or targets that are not seen.
+#[test]
+#[ignore = "needs Go and a network once, to build an API server: run by make test"]
+fn a_stream_tells_of_no_run_that_leaves_or_turns_unseen() {
+    let world = World::new();
+    let server = Server::start(&world, world.access());
+    let shop = world.caller("shop", &["pods@shop"]);
+    let late = |name: &str, targets: &[&str]| {
+        let end = Some("2026-01-01T00:01:00Z".parse().unwrap());
+        Run { phase: Phase::Running, outcome: None, ended_at: None, expected_end_at: end, ..run("team-b", name, targets) }
+    };
+    let over = |name: &str, targets: &[&str]| Run { phase: Phase::Finished, outcome: Some(Outcome::Recovered), ..late(name, targets) };
+    world.wait(server.record(vec![late("hidden-late", &["bank/db-5"]), late("late", &["shop/web-5", "bank/db-6"])]));
+    let (journal, seq) = server.journal.position();
+    let told = |filter: &str| {
+        let answer = server.ask(Some(&shop), &format!("/api/v1/stream?last_event_id={journal}.{seq}&{filter}"));
+        assert_eq!(answer.status(), 200);
+        let mut lines = BufReader::new(answer).lines().map(Result::unwrap);
+        let mut told = String::new();
+        while let Some(line) = lines.next().filter(|line| !line.contains(&format!("{journal}.{}", server.journal.position().1))) {
+            told.push_str(&line);
+            told.push('\n');
+        }
+        told
+    };
+    let at_once = told("");
+    assert!(at_once.contains("overdue_since\":\"2026") && at_once.contains("web-5") && !at_once.contains("db-"), "{at_once}");
+    assert!(!at_once.contains("hidden-late"), "{at_once}");
+    world.wait(server.record(vec![over("late", &["shop/web-5", "bank/db-6"]), over("hidden-late", &["bank/db-5"])]));
+    let left = told("outcome=");
+    assert!(left.contains("event: left") && left.contains("{\"id\":\"late\"}") && !left.contains("hidden-late"), "{left}");
+    let by_target = told("outcome=&target_pod=db-6");
+    assert!(!by_target.contains("late"), "a filter tells nothing of a target that is not seen: {by_target}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) api: Arc<Api>,
     pub(crate) address: SocketAddr,
     pub(crate) closing: CancellationToken,
+    /// Seconds that have passed since [`now`].
+    passed: Arc<AtomicI64>,
     _folder: TempDir,
 }
 
@@ -64,8 +67,11 @@ impl World {
             journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None, settle: Duration::ZERO };
         let (journal, _) = Journal::open(&config).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap();
+        let passed = Arc::new(AtomicI64::new(0));
+        let seconds = Arc::clone(&passed);
+        let clock = move || now() + SignedDuration::from_secs(seconds.load(Ordering::SeqCst));
         let present =
-            Present { clock: Arc::new(now), cluster: Arc::new(move || cluster.clone()), schedules: Arc::new(move || plans.clone()) };
+            Present { clock: Arc::new(clock), cluster: Arc::new(move || cluster.clone()), schedules: Arc::new(move || plans.clone()) };
         let facts = Facts { role: "cluster", at: now(), since: now(), ..Facts::default() };
         let report = doctor::routes(Arc::new(move || facts.clone()), access.clone());
         let closing = CancellationToken::new();
@@ -74,7 +80,12 @@ impl World {
         let address = listeners.local_addrs()[0];
         let app = api::routes(Arc::clone(&api)).merge(report);
         tokio::spawn(serve(listeners, app, WebConfig::load(None).unwrap(), std::future::pending()));
-        Self { journal, api, address, closing, _folder: folder }
+        Self { journal, api, address, closing, passed, _folder: folder }
+    }
+
+    /// Lets time pass, which is the only way it does.
+    pub(crate) fn later(&self, seconds: i64) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub(crate) async fn record(&self, runs: Vec<Run>, events: Vec<Event>) {

@@ -164,6 +164,18 @@ fn a_change_appears_by_itself_and_the_focus_stays() {
 
 #[test]
 #[ignore = "needs chromium: run by make test"]
+fn what_leaves_the_question_goes_and_what_gets_stuck_is_moved_by_itself() {
+    let server = Server::plain("cluster");
+    server.record(&[run("ends", 60), Run { phase: Phase::Injecting, ..run("slow", 290) }]);
+    let mut tab = Tab::open(Chromium::default(), &format!("{}?outcome=!recovered", server.url()));
+    until(|| (server.streaming() == 1).then_some(()), || "the page streams".to_owned());
+    server.change(&ended(run("ends", 60), 0, Outcome::Recovered));
+    let look = |text: &str| text.contains("stuck injecting") && !text.contains("shop/ends");
+    until(|| look(&tab.text()).then_some(()), || "one is stuck, the other is gone".to_owned());
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
 fn a_keyboard_is_enough() {
     let server = busy();
     let mut tab = Tab::open(Chromium::default(), &server.url());

@@ -94,6 +94,7 @@ pub struct Api {
     questions: Arc<Semaphore>,
     places: Arc<Semaphore>,
     counts: Arc<Counts>,
+    turns: Arc<stream::Turns>,
     closing: CancellationToken,
 }
 
@@ -102,7 +103,19 @@ impl Api {
     pub fn new(journal: Journal, access: Access, present: Present, cluster: String, limits: Limits, closing: CancellationToken) -> Self {
         let (questions, places) = (Arc::new(Semaphore::new(limits.questions)), Arc::new(Semaphore::new(limits.streams)));
         let outlook = Outlook::new(Arc::clone(&present.schedules), cluster.clone());
-        Self { journal, access, present, outlook, cluster, limits, questions, places, counts: Arc::default(), closing }
+        Self {
+            journal,
+            access,
+            present,
+            outlook,
+            cluster,
+            limits,
+            questions,
+            places,
+            counts: Arc::default(),
+            turns: Arc::default(),
+            closing,
+        }
     }
 
     /// How streams do, for the metrics.
