@@ -2,10 +2,15 @@
 //!
 //! The rules alone are tested beside the code (`serve/access/sight`).
 
+#![allow(unreachable_pub, reason = "a test program has no outside")]
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::unwrap_used, reason = "a missing part is a failed test")]
 
 #[path = "access/http.rs"]
 mod http;
+#[path = "cluster/program.rs"]
+mod program;
+#[path = "access/scoped.rs"]
+mod scoped;
 #[path = "access/secrecy.rs"]
 mod secrecy;
 #[path = "access/world.rs"]

@@ -10,9 +10,15 @@ mod kit;
 mod contract;
 #[path = "api/dashboard.rs"]
 mod dashboard;
+#[path = "api/left.rs"]
+mod left;
 #[path = "api/lists.rs"]
 mod lists;
 #[path = "api/stream.rs"]
 mod stream;
+#[path = "api/turns.rs"]
+mod turns;
+#[path = "api/upcoming.rs"]
+mod upcoming;
 #[path = "api/world.rs"]
 mod world;

@@ -12,6 +12,8 @@
 
 #[path = "journal/build.rs"]
 mod build;
+#[path = "kit/disk.rs"]
+mod disk;
 #[path = "journal/faults.rs"]
 mod faults;
 #[path = "journal/found.rs"]

@@ -7,6 +7,8 @@
 
 #[path = "recordings/moments.rs"]
 mod moments;
+#[path = "recordings/older.rs"]
+mod older;
 #[path = "kit/recording.rs"]
 mod recording;
 #[path = "recordings/scenarios.rs"]

@@ -8,7 +8,7 @@ mod waiting;
 
 use crate::cluster::index::{Changes, Index, Listed};
 use crate::cluster::now::{Now, WatchNow};
-use crate::cluster::slots::{Child, Offspring, Slots};
+use crate::cluster::slots::{Child, Offspring, Plans, Slots};
 use crate::journal::Journal;
 use chaoscope_model::observation::Observation;
 use chaoscope_model::plan::Schedule;
@@ -147,6 +147,11 @@ impl Ingest {
         now.watches = (state.watches)();
         now.schedules = state.slots.now(&now.experiments, &now.workflows, &now.watches);
         now
+    }
+
+    /// Every schedule with its line, to find the children that will come.
+    pub fn plans(&self) -> Plans {
+        self.state().slots.plans()
     }
 
     /// Done when everything observed so far is stored, or could not be.

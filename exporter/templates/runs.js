@@ -30,7 +30,7 @@
   const stream = new EventSource(document.body.dataset.stream);
   stream.onopen = () => { say("live"); later(); };
   stream.onerror = () => say("not live: trying to connect again");
-  for (const kind of ["run", "event", "reset"]) stream.addEventListener(kind, later);
+  for (const kind of ["run", "left", "event", "reset"]) stream.addEventListener(kind, later);
   document.addEventListener("visibilitychange", later);
   setInterval(later, 30000);
 })();

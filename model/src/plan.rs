@@ -2,7 +2,7 @@
 //! pod's declared faults. Current state only; they are not runs.
 
 use crate::experiment::Reference;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A schedule, as it is now.
@@ -16,6 +16,10 @@ pub struct Schedule {
     pub cron: String,
     /// What it makes: a kind, or `Workflow`.
     pub makes: String,
+    /// What a child does: `partition`, `pod-kill`, …; empty where its kind says all.
+    pub action: String,
+    /// How long a child acts; `None` where it goes on until somebody ends it, and where it is done once.
+    pub duration: Option<SignedDuration>,
     /// Whether a new child waits for the last one: `Forbid` or `Allow`.
     pub concurrency: String,
     /// How late a child may begin, in seconds.

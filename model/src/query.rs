@@ -7,6 +7,7 @@
 //! caller may not see is taken away before it is matched.
 
 mod closed;
+mod lasting;
 mod words;
 
 use crate::event::Event;

@@ -242,18 +242,31 @@ impl Run {
 
     /// Since when it injects or recovers, where that has lasted longer than [`STUCK_AFTER`] then.
     pub fn stuck_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.may_stick().filter(|since| now.duration_since(*since) > STUCK_AFTER)
+    }
+
+    /// When it should have ended, where that was more than [`OVERDUE_AFTER`] before.
+    pub fn overdue_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.may_be_late().filter(|end| now.duration_since(*end) > OVERDUE_AFTER)
+    }
+
+    /// As long as it stays as it is: after the first moment it is stuck, after the second one it is overdue. `None`: never.
+    pub fn turns(&self) -> [Option<Timestamp>; 2] {
+        let after = |since: Option<Timestamp>, time| since.and_then(|since| since.checked_add(time).ok());
+        [after(self.may_stick(), STUCK_AFTER), after(self.may_be_late(), OVERDUE_AFTER)]
+    }
+
+    fn may_stick(&self) -> Option<Timestamp> {
         let entered = match self.phase {
             Phase::Injecting => Some(self.started_at),
             Phase::Recovering => self.stop_requested_at,
             _ => None,
         };
-        entered.filter(|since| self.is_open() && now.duration_since(*since) > STUCK_AFTER)
+        entered.filter(|_| self.is_open())
     }
 
-    /// When it should have ended, where that was more than [`OVERDUE_AFTER`] before.
-    pub fn overdue_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let late = |end: &Timestamp| self.is_open() && self.phase != Phase::Recovering && now.duration_since(*end) > OVERDUE_AFTER;
-        self.expected_end_at.filter(late)
+    fn may_be_late(&self) -> Option<Timestamp> {
+        self.expected_end_at.filter(|_| self.is_open() && self.phase != Phase::Recovering)
     }
 
     /// Notes how exactly a time is known, and gives the time.

@@ -5,15 +5,18 @@
 use crate::kit::process::until;
 use crate::world::{CLUSTER, World, event, run};
 use chaoscope::cluster::now::Now;
+use chaoscope::cluster::slots::{Plans, Slots};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::Access;
 use chaoscope::serve::api::{self, Api, Limits, Present};
 use chaoscope::serve::listener::{self, Listeners, serve};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope_model::event::Event;
-use chaoscope_model::run::Run;
+use chaoscope_model::plan::Schedule;
+use chaoscope_model::run::{Outcome, Phase, Run};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +34,23 @@ fn runs() -> Vec<Run> {
     vec![run("team-a", "split", &["shop/web-0", "bank/db-0"]), run("team-b", "slow", &["bank/db-1"]), run("team-b", "none", &[])]
 }
 
+/// At 00:20 `team-a/cut` makes a `NetworkChaos`, `team-b/kill` a `PodChaos`, and nobody knows when `team-b/nightly` makes one.
+fn planned() -> Plans {
+    let mut slots = Slots::new(None, &BTreeMap::new());
+    let schedules = [
+        ("team-a", "cut", "NetworkChaos", "@every 20m"),
+        ("team-b", "kill", "PodChaos", "@every 20m"),
+        ("team-b", "nightly", "PodChaos", "0 3 * * *"),
+    ];
+    for (namespace, name, makes, cron) in schedules {
+        let mut schedule = Schedule { makes: makes.into(), cron: cron.into(), ..Schedule::default() };
+        (schedule.about.namespace, schedule.about.name, schedule.about.uid) = (namespace.into(), name.into(), name.into());
+        schedule.created_at = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        slots.see(&Arc::new(schedule), "2026-01-01T00:10:00Z".parse().unwrap(), &|_| None);
+    }
+    slots.plans()
+}
+
 impl Server {
     fn start(world: &World, access: Access) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -43,7 +63,7 @@ impl Server {
         world.wait(async {
             let (journal, _) = Journal::open(&config).unwrap();
             let clock = || "2026-01-01T00:10:00Z".parse().unwrap();
-            let present = Present { clock: Arc::new(clock), cluster: Arc::new(Now::default) };
+            let present = Present { clock: Arc::new(clock), cluster: Arc::new(Now::default), schedules: Arc::new(planned) };
             let closing = CancellationToken::new();
             let api = Api::new(journal.clone(), access, present, CLUSTER.to_owned(), Limits::default(), closing);
             let listeners = Listeners::bind(&["127.0.0.1:0".to_owned()], listener::Limits::default()).unwrap();
@@ -85,6 +105,16 @@ impl Server {
         let mut told: Vec<_> = told.collect();
         told.sort();
         told
+    }
+
+    /// Of which schedules a caller gets what is due, and what is unknown.
+    fn upcoming(&self, token: &str, query: &str) -> [Vec<String>; 2] {
+        let (status, answer) = self.get(token, &format!("/api/v1/upcoming?to=2026-01-01T00:30:00Z{query}"));
+        assert_eq!(status, 200, "{answer}");
+        ["upcoming", "unknown"].map(|list| {
+            let told = answer[list].as_array().unwrap().iter();
+            told.map(|due| format!("{}/{}", due["namespace"].as_str().unwrap(), due["schedule"].as_str().unwrap())).collect()
+        })
     }
 
     /// Of which targets a caller gets the events, by a route that answers events.
@@ -129,6 +159,25 @@ fn each_route_gives_a_caller_what_it_may_see() {
 
 #[test]
 #[ignore = "needs Go and a network once, to build an API server: run by make test"]
+fn a_run_that_is_due_is_told_to_who_may_list_its_kind() {
+    let world = World::new();
+    let server = Server::start(&world, world.access());
+    let none: Vec<String> = Vec::new();
+    let all = world.caller("all", &["networkchaos", "podchaos"]);
+    assert_eq!(server.upcoming(&all, ""), [vec!["team-a/cut", "team-b/kill"], vec!["team-b/nightly"]]);
+    let cuts = world.caller("cuts", &["networkchaos@team-a", "networkchaos@team-b"]);
+    assert_eq!(server.upcoming(&cuts, ""), [vec!["team-a/cut".to_owned()], none.clone()]);
+    assert_eq!(server.upcoming(&cuts, "&name=kill"), [none.clone(), none.clone()], "a filter tells nothing of what is not seen");
+    let kills = world.caller("kills", &["podchaos@team-b"]);
+    assert_eq!(server.upcoming(&kills, ""), [vec!["team-b/kill"], vec!["team-b/nightly"]]);
+    // Pods are not enough: what is to come has no targets yet. Nor are schedules: what they make is what is told.
+    let others = world.caller("others", &["pods", "schedules", "podchaos@team-a"]);
+    assert_eq!(server.upcoming(&others, ""), [none.clone(), none]);
+    assert_eq!(server.ask(None, "/api/v1/upcoming").status(), 401);
+}
+
+#[test]
+#[ignore = "needs Go and a network once, to build an API server: run by make test"]
 fn a_stream_tells_a_caller_of_what_it_may_see() {
     let world = World::new();
     let server = Server::start(&world, world.access());
@@ -148,6 +197,41 @@ fn a_stream_tells_a_caller_of_what_it_may_see() {
     }
     assert!(told.contains("shared") && told.contains("web-3"), "{told}");
     assert!(!told.contains("hidden") && !told.contains("db-"), "{told}");
+}
+
+/// A run leaves the filter, or becomes overdue while nobody listens: neither says anything of runs or targets that are not seen.
+#[test]
+#[ignore = "needs Go and a network once, to build an API server: run by make test"]
+fn a_stream_tells_of_no_run_that_leaves_or_turns_unseen() {
+    let world = World::new();
+    let server = Server::start(&world, world.access());
+    let shop = world.caller("shop", &["pods@shop"]);
+    let late = |name: &str, targets: &[&str]| {
+        let end = Some("2026-01-01T00:01:00Z".parse().unwrap());
+        Run { phase: Phase::Running, outcome: None, ended_at: None, expected_end_at: end, ..run("team-b", name, targets) }
+    };
+    let over = |name: &str, targets: &[&str]| Run { phase: Phase::Finished, outcome: Some(Outcome::Recovered), ..late(name, targets) };
+    world.wait(server.record(vec![late("hidden-late", &["bank/db-5"]), late("late", &["shop/web-5", "bank/db-6"])]));
+    let (journal, seq) = server.journal.position();
+    let told = |filter: &str| {
+        let answer = server.ask(Some(&shop), &format!("/api/v1/stream?last_event_id={journal}.{seq}&{filter}"));
+        assert_eq!(answer.status(), 200);
+        let mut lines = BufReader::new(answer).lines().map(Result::unwrap);
+        let mut told = String::new();
+        while let Some(line) = lines.next().filter(|line| !line.contains(&format!("{journal}.{}", server.journal.position().1))) {
+            told.push_str(&line);
+            told.push('\n');
+        }
+        told
+    };
+    let at_once = told("");
+    assert!(at_once.contains("overdue_since\":\"2026") && at_once.contains("web-5") && !at_once.contains("db-"), "{at_once}");
+    assert!(!at_once.contains("hidden-late"), "{at_once}");
+    world.wait(server.record(vec![over("late", &["shop/web-5", "bank/db-6"]), over("hidden-late", &["bank/db-5"])]));
+    let left = told("outcome=");
+    assert!(left.contains("event: left") && left.contains("{\"id\":\"late\"}") && !left.contains("hidden-late"), "{left}");
+    let by_target = told("outcome=&target_pod=db-6");
+    assert!(!by_target.contains("late"), "a filter tells nothing of a target that is not seen: {by_target}");
 }
 
 #[test]

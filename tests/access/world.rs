@@ -16,7 +16,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -157,6 +157,13 @@ impl World {
         let file = self.folder.path().join("own-token");
         std::fs::write(&file, token).unwrap();
         self.access_by(&self.kube.kubeconfig_with_file(&file))
+    }
+
+    /// A kubeconfig of Chaoscope's own account, with the rights of the base and whatever else it was granted.
+    pub(crate) fn own_kubeconfig(&self) -> PathBuf {
+        let file = self.folder.path().join("own-token");
+        std::fs::write(&file, self.grant_base()).unwrap();
+        self.kube.kubeconfig_with_file(&file)
     }
 
     /// Chaoscope's access checks, by this kubeconfig.

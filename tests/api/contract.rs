@@ -3,7 +3,7 @@
 //! What a schema cannot say is left out by `tests/api/schemathesis.py`, which says why.
 
 use crate::kit::process;
-use crate::world::{World, event, open, run};
+use crate::world::{World, event, open, plans, run};
 use chaoscope::cluster::now::Now;
 use chaoscope::serve::api::Limits;
 use std::path::Path;
@@ -17,7 +17,9 @@ const PROGRAM: &str = "lib/chaoscope/python/bin/schemathesis";
 #[ignore = "needs schemathesis: run by make test"]
 async fn schemathesis_finds_nothing() {
     // Streams end at once here: a fuzzer waits for the end of every answer.
-    let world = World::with(Limits { longest: Duration::from_millis(30), ..Limits::default() }, Now::default());
+    let limits = Limits { longest: Duration::from_millis(30), ..Limits::default() };
+    let schedules = [("cut", "@every 10s", "NetworkChaos"), ("nightly", "0 3 * * *", "Workflow")];
+    let world = World::planned(limits, Now::default(), plans(&schedules));
     let runs: Vec<_> = (0..30).map(|at| run(&format!("run-{at}"), 60 + at)).chain([open("open", 900)]).collect();
     let events = runs.iter().map(|run| event(run, "applied", 30)).collect();
     world.record(runs, events).await;

@@ -1,9 +1,11 @@
 //! What the tests of the API share: a server with a journal, values to record, a client, a reader of streams.
 
 use chaoscope::cluster::now::{ExperimentNow, Now, Phase as Stage, ScheduleNow};
+use chaoscope::cluster::slots::{Plans, Slots};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::{self, Access, Mode};
 use chaoscope::serve::api::{self, Api, Limits, Present};
+use chaoscope::serve::doctor::{self, Facts};
 use chaoscope::serve::listener::{self, Listeners, serve};
 use chaoscope::serve::web_config::WebConfig;
 use chaoscope_model::event::{Event, Severity};
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +46,8 @@ pub(crate) struct World {
     pub(crate) api: Arc<Api>,
     pub(crate) address: SocketAddr,
     pub(crate) closing: CancellationToken,
+    /// Seconds that have passed since [`now`].
+    passed: Arc<AtomicI64>,
     _folder: TempDir,
 }
 
@@ -52,18 +57,35 @@ impl World {
     }
 
     pub(crate) fn with(limits: Limits, cluster: Now) -> Self {
+        Self::planned(limits, cluster, Plans::default())
+    }
+
+    /// The same with schedules to look ahead with.
+    pub(crate) fn planned(limits: Limits, cluster: Now, plans: Plans) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config =
             journal::Config { folder: Some(folder.path().join("journal")), retention: None, max_bytes: None, settle: Duration::ZERO };
         let (journal, _) = Journal::open(&config).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap();
-        let present = Present { clock: Arc::new(now), cluster: Arc::new(move || cluster.clone()) };
+        let passed = Arc::new(AtomicI64::new(0));
+        let seconds = Arc::clone(&passed);
+        let clock = move || now() + SignedDuration::from_secs(seconds.load(Ordering::SeqCst));
+        let present =
+            Present { clock: Arc::new(clock), cluster: Arc::new(move || cluster.clone()), schedules: Arc::new(move || plans.clone()) };
+        let facts = Facts { role: "cluster", at: now(), since: now(), ..Facts::default() };
+        let report = doctor::routes(Arc::new(move || facts.clone()), access.clone());
         let closing = CancellationToken::new();
         let api = Arc::new(Api::new(journal.clone(), access, present, CLUSTER.to_owned(), limits, closing.clone()));
         let listeners = Listeners::bind(&["127.0.0.1:0".to_owned()], listener::Limits::default()).unwrap();
         let address = listeners.local_addrs()[0];
-        tokio::spawn(serve(listeners, api::routes(Arc::clone(&api)), WebConfig::load(None).unwrap(), std::future::pending()));
-        Self { journal, api, address, closing, _folder: folder }
+        let app = api::routes(Arc::clone(&api)).merge(report);
+        tokio::spawn(serve(listeners, app, WebConfig::load(None).unwrap(), std::future::pending()));
+        Self { journal, api, address, closing, passed, _folder: folder }
+    }
+
+    /// Lets time pass, which is the only way it does.
+    pub(crate) fn later(&self, seconds: i64) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub(crate) async fn record(&self, runs: Vec<Run>, events: Vec<Event>) {
@@ -249,6 +271,25 @@ pub(crate) fn node(workflow: &str, name: &str, makes: &str, children: &[&str]) -
         conditions: vec!["Accomplished".to_owned()],
         ..WorkflowNode::default()
     })
+}
+
+/// What schedules in the namespace `shop` look ahead with, where the controller's time zone is not known; each is (name, line, what it makes).
+pub(crate) fn plans(schedules: &[(&str, &str, &str)]) -> Plans {
+    let mut slots = Slots::new(None, &BTreeMap::new());
+    for (name, cron, makes) in schedules {
+        let schedule = Schedule {
+            about: about("Schedule", name),
+            cron: (*cron).to_owned(),
+            makes: (*makes).to_owned(),
+            action: if *makes == "NetworkChaos" { "delay".to_owned() } else { String::new() },
+            duration: (*makes == "NetworkChaos").then_some(SignedDuration::from_secs(90)),
+            concurrency: "Forbid".to_owned(),
+            created_at: Some(ago(600)),
+            ..Schedule::default()
+        };
+        slots.see(&Arc::new(schedule), now(), &|_| None);
+    }
+    slots.plans()
 }
 
 /// A stream, read event by event.

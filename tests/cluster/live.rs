@@ -9,17 +9,17 @@ use serde_json::json;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
-fn told(program: &Program) -> Vec<String> {
+pub fn told(program: &Program) -> Vec<String> {
     program.runs().iter().map(essence).collect()
 }
 
-fn wanted(names: &[&str]) -> Vec<String> {
+pub fn wanted(names: &[&str]) -> Vec<String> {
     let mut runs: Vec<_> = names.iter().flat_map(|name| folded(name)).collect();
     runs.sort_by_key(|run| (run["name"].as_str().unwrap().to_owned(), run["ordinal"].as_u64()));
     runs.iter().map(essence).collect()
 }
 
-fn comes_to(program: &Program, wanted: &[String]) {
+pub fn comes_to(program: &Program, wanted: &[String]) {
     until(|| (told(program) == wanted).then_some(()), || format!("{:#?}\nwanted {wanted:#?}\n{}", told(program), program.log()));
 }
 
@@ -119,4 +119,20 @@ fn a_bad_object_is_told_once_and_stops_nothing() {
     kube.feed(&recording::folder().join("partition-external"));
     comes_to(&program, &wanted(&["partition-external"]));
     assert_eq!(program.log().matches("cannot be understood").count(), 1, "{}", program.log());
+}
+
+#[test]
+#[ignore = "needs a kube-apiserver: run by make test"]
+fn older_releases_are_told_as_they_are_meant() {
+    let kube = Kube::start();
+    kube.define_all();
+    let program = Program::cluster(&kube.kubeconfig(), &[]);
+    let scenes = std::fs::read_dir(recording::folder().join("../older")).unwrap().map(|entry| entry.unwrap());
+    let scenes: Vec<_> = scenes.filter(|scene| scene.path().is_dir()).map(|scene| scene.file_name().into_string().unwrap()).collect();
+    for scene in &scenes {
+        kube.feed(&recording::folder().join("../older").join(scene));
+    }
+    let scenes: Vec<_> = scenes.iter().map(|scene| format!("../older/{scene}")).collect();
+    comes_to(&program, &wanted(&scenes.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert!(!program.log().contains("cannot be understood"), "{}", program.log());
 }

@@ -26,8 +26,13 @@ pub struct Program {
 impl Program {
     /// Starts a role and waits until it is ready.
     pub fn start(words: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), words)
+    }
+
+    /// The same in a folder that was made ready for it; its journal is in `journal` there.
+    pub fn start_in(folder: TempDir, words: &[&str]) -> Self {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        let mut it = Self { folder: TempDir::new().unwrap(), address: free_address(), words, process: None };
+        let mut it = Self { folder, address: free_address(), words, process: None };
         it.again();
         it
     }
@@ -77,17 +82,34 @@ impl Program {
         runs
     }
 
-    /// Number of all events, page by page.
+    /// Number of all events.
     pub fn events(&self) -> usize {
-        let (mut count, mut cursor) = (0, String::new());
+        self.event_keys().len()
+    }
+
+    /// Keys of all events, page by page.
+    pub fn event_keys(&self) -> Vec<String> {
+        let (mut keys, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = self.json(&format!("/api/v1/events?{EVER}{cursor}"));
-            count += page["events"].as_array().unwrap().len();
+            keys.extend(page["events"].as_array().unwrap().iter().map(|event| event["key"].as_str().unwrap().to_owned()));
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => return count,
+                None => return keys,
             }
         }
+    }
+
+    /// Its pid, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Running::pid)
+    }
+
+    /// What `journal verify` says of its journal: its exit code, and its words.
+    pub fn verify(&self) -> (Option<i32>, String) {
+        let folder = format!("--journal.path={}", self.folder.path().join("journal").display());
+        let output = Command::new(BINARY).args(["journal", "verify", &folder]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
     pub fn metrics(&self) -> String {

@@ -59,11 +59,11 @@ fn a_schedule_that_is_paused_and_resumed_misses_nothing() {
     let (running, slots) = shown("schedule", "14:01:31");
     assert_eq!((running.missed, running.forbidden, running.active), (0, 0, Some(1)));
     assert_eq!(running.next_at, Some(at("14:01:39")));
-    let due: Vec<_> = slots.upcoming(at("14:01:31"), at("14:02:00"), 10).into_iter().map(|(_, due)| due).collect();
-    assert_eq!(due, [at("14:01:39"), at("14:01:49"), at("14:01:59")]);
+    let due = |slots: &Slots, now, until| slots.plans().upcoming(at(now), at(now), at(until)).map(|due| due.at).collect::<Vec<_>>();
+    assert_eq!(due(&slots, "14:01:31", "14:02:00"), [at("14:01:39"), at("14:01:49"), at("14:01:59")]);
     let (paused, slots) = shown("schedule", "14:01:47");
     assert_eq!((paused.missed, paused.next_at, paused.schedule.paused), (0, None, true));
-    assert_eq!(slots.upcoming(at("14:01:47"), at("14:09:00"), 10), []);
+    assert_eq!(due(&slots, "14:01:47", "14:09:00"), []);
     let (resumed, _) = shown("schedule", "14:02:02");
     assert_eq!((resumed.missed, resumed.forbidden, resumed.next_at), (0, 0, Some(at("14:02:08"))));
 }

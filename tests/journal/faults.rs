@@ -1,7 +1,8 @@
 //! What a journal survives: being killed, a full disk, a damaged file, a newer one, a second owner, a clock that is stepped back.
 
 use crate::build::{at, config, ended, event, events, ids, keys, open, record, run, runs};
-use crate::process::{Running, succeed, until};
+use crate::disk::SmallDisk;
+use crate::process::{Running, until};
 use chaoscope::journal::{Config, Error, Journal};
 use chaoscope_model::run::{Outcome, Run};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -76,38 +77,11 @@ fn kill_9_loses_nothing_acknowledged() {
     assert_eq!(files(folder.path()).iter().filter(|name| name.contains("corrupt")).count(), 0);
 }
 
-/// A file system of 4 MiB, for this test alone.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Self {
-        fs::create_dir(&at).unwrap();
-        succeed(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&at));
-        Self(at)
-    }
-
-    /// Leaves no room.
-    fn fill(&self) {
-        let mut file = fs::File::create(self.0.join("filler")).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 #[test]
 #[ignore = "needs root, to mount a small disk: run by make test"]
 fn a_full_disk_stops_no_reader_and_loses_no_run_once_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = SmallDisk::mount(folder.path().join("disk"));
+    let disk = SmallDisk::mount(folder.path().join("disk"), 4);
     let journal = open(Some(&disk.0));
     record(&journal, &[run("before", 0.0)], &[event("before", "before", 0.0)]).unwrap();
     disk.fill();

@@ -13,6 +13,7 @@
 )]
 
 pub mod chromium;
+pub mod disk;
 pub mod http;
 pub mod kube;
 pub mod netns;

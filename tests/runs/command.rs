@@ -164,6 +164,32 @@ fn following_tells_every_change_once_also_after_the_stream_broke() {
 }
 
 #[test]
+fn following_says_when_a_run_is_stuck_and_when_it_is_not_as_asked_for() {
+    let server = some();
+    let follower = Follower::start(&server.url(), &["--phase=running", "--phase=injecting", "--output=json"]);
+    follower.says("\"name\":\"cut\"");
+    until(|| (server.streaming() == 1).then_some(()), || "it streams".to_owned());
+    server.change(&Run { phase: Phase::Selecting, ..run("never", 1) });
+    server.change(&ended(run("cut", 60), 0, Outcome::Recovered));
+    server.change(&Run { phase: Phase::Injecting, ..run("crawl", 298) });
+    let changes = || -> Vec<Value> { follower.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect() };
+    let stuck = |change: &Value| change["run"]["name"] == "crawl" && change["run"]["stuck_since"].is_string();
+    until(|| changes().iter().any(stuck).then_some(()), || follower.text());
+    let left: Vec<_> = changes().into_iter().filter(|change| change["change"] == "left").collect();
+    assert_eq!(
+        (left.len(), &left[0]["left"]),
+        (1, &serde_json::json!({ "id": run("cut", 60).id })),
+        "what was never said is not taken back"
+    );
+    assert!(left[0]["id"].is_string());
+    let text = Follower::start(&server.url(), &["--phase=injecting"]);
+    text.says("shop/crawl: stuck injecting");
+    until(|| (server.streaming() == 2).then_some(()), || "it streams".to_owned());
+    server.change(&run("crawl", 298));
+    text.says("NetworkChaos shop/crawl: not as asked for any more\n");
+}
+
+#[test]
 fn following_goes_on_with_another_journal() {
     let address = free_address();
     let start = || Start { address: address.to_string(), ..Start::plain("cluster") };

@@ -4,8 +4,9 @@ use crate::kit::chromium::Chromium;
 use crate::kit::http;
 use crate::kit::process::until;
 use crate::kit::tab::Tab;
-use crate::server::{Server, ago, ended, run, target, watch};
+use crate::server::{Server, ago, ended, plans, run, target, watch};
 use chaoscope_model::run::{Outcome, Phase, Run, TargetState};
+use jiff::SignedDuration;
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,28 @@ fn a_person_sees_what_runs_and_what_is_wrong_without_a_script() {
 
 #[test]
 #[ignore = "needs chromium: run by make test"]
+fn a_person_sees_what_comes_next_without_a_script() {
+    let server = busy();
+    let shown = || words(&PLAIN.dump_dom(&server.url()));
+    assert!(!shown().contains("Next"), "nothing is to come");
+    let evil = "<img src=x onerror=\"document.title='caught'\">";
+    let made = ago(1800);
+    *server.world.plans.lock().unwrap() = plans(made, &[("nightly", "@every 5h"), (evil, "@every 23h"), ("weekly", "@every 160h")]);
+    let text = shown();
+    let at = |hours: i64| (made + SignedDuration::from_hours(hours)).strftime("%H:%M:%SZ").to_string();
+    let next = text.split_once("Next").and_then(|(_, rest)| rest.split_once("More as JSON")).expect("a list").0;
+    for wanted in [format!("{} in 4 h", at(5)), format!("{} in 9 h", at(10)), format!("{} in 19 h", at(20))] {
+        assert!(next.contains(&wanted), "{wanted} is not in {next}");
+    }
+    assert!(next.contains("shop/nightly · PodChaos · pod-failure · for 10 min") && !next.contains("weekly"), "{next}");
+    assert!(next.contains("shop/&lt;img src=x onerror="), "{next}");
+    assert_eq!(next.matches("shop/").count(), 5, "four of one, one of the other: {next}");
+    Chromium { height: 1700, ..PLAIN }.screenshot(&server.url(), &pictures().join("next.png"));
+    Chromium { width: 400, height: 3600, dark: true, ..PLAIN }.screenshot(&server.url(), &pictures().join("next-narrow-dark.png"));
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
 fn names_run_nothing_in_a_browser() {
     let server = Server::plain("cluster");
     let evil = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>";
@@ -137,6 +160,18 @@ fn a_change_appears_by_itself_and_the_focus_stays() {
     until(|| (server.streaming() == 1).then_some(()), || "the page streams again".to_owned());
     server.change(&run("third", 0)); // told, or found when it streams again
     shows(&["live", "shop/third"], "not live");
+}
+
+#[test]
+#[ignore = "needs chromium: run by make test"]
+fn what_leaves_the_question_goes_and_what_gets_stuck_is_moved_by_itself() {
+    let server = Server::plain("cluster");
+    server.record(&[run("ends", 60), Run { phase: Phase::Injecting, ..run("slow", 290) }]);
+    let mut tab = Tab::open(Chromium::default(), &format!("{}?outcome=!recovered", server.url()));
+    until(|| (server.streaming() == 1).then_some(()), || "the page streams".to_owned());
+    server.change(&ended(run("ends", 60), 0, Outcome::Recovered));
+    let look = |text: &str| text.contains("stuck injecting") && !text.contains("shop/ends");
+    until(|| look(&tab.text()).then_some(()), || "one is stuck, the other is gone".to_owned());
 }
 
 #[test]

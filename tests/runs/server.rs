@@ -8,6 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chaoscope::cluster::now::{Now, WatchNow};
+use chaoscope::cluster::slots::{Plans, Slots};
 use chaoscope::journal::{self, Batch, Journal};
 use chaoscope::serve::access::{Access, Config, Mode};
 use chaoscope::serve::api::{self, Api, Present};
@@ -16,10 +17,13 @@ use chaoscope::serve::listener::{self, Limits, Listeners};
 use chaoscope::serve::runs_page::{self, RunsPage};
 use chaoscope::serve::scrapers::{self, Scrapers};
 use chaoscope::serve::web_config::WebConfig;
+use chaoscope::serve::{Outlook, Schedules};
+use chaoscope_model::plan::Schedule;
 use chaoscope_model::run::{Outcome, Phase, Run, Target, TargetState};
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -32,6 +36,8 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) api: Arc<Api>,
     pub(crate) facts: Mutex<Facts>,
+    /// What schedules there are.
+    pub(crate) plans: Arc<Mutex<Plans>>,
     scrapers: Arc<Scrapers>,
     /// Every request of the API: path, query, `Last-Event-ID`.
     pub(crate) asked: Mutex<Vec<String>>,
@@ -136,7 +142,10 @@ impl Server {
                 .unwrap();
         let mode = start.tokens.map_or(Mode::None, |file| Mode::Token { files: vec![file] });
         let access = Access::open(Config { mode }).unwrap();
-        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };
+        let plans = Arc::new(Mutex::new(Plans::default()));
+        let planned = Arc::clone(&plans);
+        let schedules: Schedules = Arc::new(move || planned.lock().unwrap().clone());
+        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default), schedules: Arc::clone(&schedules) };
         let (limits, closing) = (api::Limits::default(), CancellationToken::new());
         let api = Arc::new(Api::new(journal.clone(), access.clone(), present, String::new(), limits, closing));
         let facts = Facts { role: start.role, since: Timestamp::now(), ..Facts::default() };
@@ -144,6 +153,7 @@ impl Server {
             journal: journal.clone(),
             api: Arc::clone(&api),
             facts: Mutex::new(facts),
+            plans,
             scrapers: Arc::default(),
             asked: Mutex::default(),
             next: Mutex::default(),
@@ -158,7 +168,8 @@ impl Server {
             let at = if facts.at == Timestamp::UNIX_EPOCH { Timestamp::now() } else { facts.at };
             Facts { at, journal, scrapers, ..facts }
         });
-        let page = RunsPage { journal, gather: Arc::clone(&gather), access: access.clone(), telemetry_path: "/metrics".into() };
+        let outlook = Outlook::new(schedules, String::new());
+        let page = RunsPage { journal, gather: Arc::clone(&gather), access: access.clone(), outlook, telemetry_path: "/metrics".into() };
         let scraped = Router::new().route("/metrics", get(|| async { "up 1\n" }));
         let app = scrapers::noting(scraped, "/metrics", Arc::clone(&world.scrapers))
             .merge(api::routes(api))
@@ -224,6 +235,24 @@ impl Drop for Server {
             let _ = stop.send(());
         }
     }
+}
+
+/// Schedules of the namespace `shop`, by name and line, that make a fault of ten minutes.
+pub(crate) fn plans(made: Timestamp, schedules: &[(&str, &str)]) -> Plans {
+    let mut slots = Slots::new(None, &BTreeMap::new());
+    for (name, cron) in schedules {
+        let mut schedule = Schedule {
+            cron: (*cron).into(),
+            makes: "PodChaos".into(),
+            action: "pod-failure".into(),
+            duration: Some(SignedDuration::from_mins(10)),
+            created_at: Some(made),
+            ..Schedule::default()
+        };
+        (schedule.about.namespace, schedule.about.name, schedule.about.uid) = ("shop".into(), (*name).into(), (*name).into());
+        slots.see(&Arc::new(schedule), made, &|_| None);
+    }
+    slots.plans()
 }
 
 /// A watch that is up, or not.

@@ -27,12 +27,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Of so many runs it is known what was printed last.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// What was printed of a run.
+struct Said {
+    /// Its last line, without its times.
+    gist: String,
+    /// What it is called.
+    title: String,
+}
+
+/// A run that does not pass the filter, or not any more.
+#[derive(Deserialize)]
+struct Left {
+    id: String,
+}
+
 /// What was printed, and where the stream is.
 struct Follower<'a> {
     client: &'a Client,
     output: Output,
-    /// The last line of each run, without its times.
-    said: LruCache<String, String>,
+    /// By the run's id.
+    said: LruCache<String, Said>,
     last: Option<String>,
     pause: Duration,
     /// Whether the reader of our output is gone.
@@ -105,13 +119,14 @@ impl Follower<'_> {
         if let Some(id) = &message.id {
             self.last = Some(id.clone());
         }
-        if message.data.is_empty() || !matches!(message.event.as_str(), "run" | "event" | "reset") {
+        if message.data.is_empty() || !matches!(message.event.as_str(), "run" | "left" | "event" | "reset") {
             return Ok(()); // a heartbeat, or what a later version may bring
         }
         let odd = |error: serde_json::Error| self.client.stranger(format!("a change cannot be read: {error}"));
         let data: Value = serde_json::from_str(&message.data).map_err(odd)?;
         match message.event.as_str() {
             "run" => self.say_run(&Run::deserialize(&data).map_err(odd)?, message.id.as_deref())?,
+            "left" => self.say_left(&Left::deserialize(&data).map_err(odd)?, message.id.as_deref(), &data)?,
             "event" => {
                 let event = Event::deserialize(&data).map_err(odd)?;
                 self.say("event", message.id.as_deref(), &data, &table::event_line(&event))?;
@@ -131,11 +146,17 @@ impl Follower<'_> {
     fn say_run(&mut self, run: &Run, id: Option<&str>) -> Result<(), Error> {
         let now = Timestamp::now();
         let gist = table::run_line(run, run.started_at);
-        if self.said.get(&run.id) == Some(&gist) {
+        if self.said.get(&run.id).is_some_and(|said| said.gist == gist) {
             return Ok(());
         }
-        self.said.put(run.id.clone(), gist);
+        self.said.put(run.id.clone(), Said { gist, title: table::title(run) });
         self.say("run", id, &json!(run), &table::run_line(run, now))
+    }
+
+    /// A run that left the filter; nothing, where none was said of it: then it never was in it, as far as is known here.
+    fn say_left(&mut self, left: &Left, id: Option<&str>, data: &Value) -> Result<(), Error> {
+        let Some(said) = self.said.pop(&left.id) else { return Ok(()) };
+        self.say("left", id, data, &table::left_line(&said.title, Timestamp::now()))
     }
 
     fn say(&mut self, what: &str, id: Option<&str>, data: &Value, line: &str) -> Result<(), Error> {

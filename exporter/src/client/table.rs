@@ -42,14 +42,23 @@ pub(super) fn table(runs: &[Run], now: Timestamp) -> String {
 
 /// One line for a run as it is now.
 pub(super) fn run_line(run: &Run, now: Timestamp) -> String {
-    let (name, names) = (full_name(&run.namespace, &run.name), words::names(run));
-    let mut out = format!("{} {} {} {name}: {}", clock(now), mark(run), plain(&run.kind), state(run));
+    let mut out = format!("{} {} {}: {}", clock(now), mark(run), title(run), state(run));
     if !run.targets.is_empty() {
-        let _ = write!(out, ", {} ({names})", words::targets(run));
+        let _ = write!(out, ", {} ({})", words::targets(run), words::names(run));
     }
     let _ = write!(out, ", {}", lasted(run, now));
     out.push('\n');
     out
+}
+
+/// What a line calls a run: its kind and its experiment.
+pub(super) fn title(run: &Run) -> String {
+    format!("{} {}", plain(&run.kind), full_name(&run.namespace, &run.name))
+}
+
+/// One line for a run that was asked for as it was, and is not as it is now.
+pub(super) fn left_line(title: &str, now: Timestamp) -> String {
+    format!("{}   {title}: not as asked for any more\n", clock(now))
 }
 
 /// One line for an event.
@@ -125,6 +134,10 @@ mod tests {
         let mut changed = run("cut", 0);
         changed.name = "cut\nweb\u{1b}[2J".into();
         assert_eq!(run_line(&changed, at(5)), "00:00:05.000Z * NetworkChaos shop/cut\u{fffd}web\u{fffd}[2J: running, 5 s\n");
+        assert_eq!(
+            left_line(&title(&changed), at(5)),
+            "00:00:05.000Z   NetworkChaos shop/cut\u{fffd}web\u{fffd}[2J: not as asked for any more\n"
+        );
         let event = serde_json::json!({
             "key": "k", "run": null, "tool": "chaos-mesh", "cluster": "", "kind": "NetworkChaos", "namespace": "shop", "name": "cut", "uid": "u",
             "at": at(7), "precision": "ns", "type": "Warning", "reason": "Failed", "message": "no\nqdisc", "target_namespace": "shop",

@@ -5,12 +5,12 @@
 //! that a restart counts nothing twice. What a line means is in `tools::chaos_mesh::cron`, whose child is whose in `children`.
 
 mod children;
+mod plan;
 
 pub use children::{Child, Offspring};
+pub use plan::{Counted, Due, Plan, Plans, Unknown};
 
 use super::now::{ExperimentNow, ScheduleNow, WatchNow};
-use crate::tools::chaos_mesh::cron::Line;
-use chaoscope_model::Reference;
 use chaoscope_model::plan::{Schedule, Workflow};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -24,9 +24,6 @@ const GRACE: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), S
 
 /// Slots judged at once; a longer absence counts no more of them.
 const MOST: usize = 10_000;
-
-/// So many unmet slots make the controller give up on a schedule (`getRecentUnmetScheduleTime`).
-const GIVEN_UP_AFTER: usize = 100;
 
 /// What the keys of stored states begin with.
 const KEY: &str = "slots/";
@@ -42,8 +39,7 @@ pub struct Slots {
 }
 
 struct Watched {
-    schedule: Arc<Schedule>,
-    line: Option<Line>,
+    plan: Plan,
     count: Count,
 }
 
@@ -76,30 +72,30 @@ impl Slots {
     /// Takes in a schedule as it is from `at` on; until then it was as seen before.
     pub fn see(&mut self, schedule: &Arc<Schedule>, at: Timestamp, children: Children<'_>) {
         let uid = &schedule.about.uid;
-        let line = Line::parse(&schedule.cron).ok();
+        let plan = Plan::new(schedule);
         let Some(watched) = self.schedules.get_mut(uid) else {
             let stored = self.stored.remove(uid);
             let count = stored.unwrap_or(Count { judged: at, ..Count::default() });
             if stored.is_none() {
                 self.changed.insert(uid.clone(), Some(count));
             }
-            let mut watched = Watched { schedule: Arc::clone(schedule), line, count };
+            let mut watched = Watched { plan, count };
             if watched.judge(self.zone.as_ref(), at, children) {
                 self.changed.insert(uid.clone(), Some(watched.count));
             }
             self.schedules.insert(uid.clone(), watched);
             return;
         };
-        if schedule.version < watched.schedule.version {
+        if schedule.version < watched.plan.schedule.version {
             return;
         }
         let mut changed = watched.judge(self.zone.as_ref(), at, children);
-        if watched.schedule.cron != schedule.cron {
+        if watched.plan.schedule.cron != schedule.cron {
             watched.count.judged = watched.count.judged.max(at); // the new line knows nothing of slots before it
             changed = true;
         }
-        changed |= watched.schedule.paused != schedule.paused;
-        (watched.schedule, watched.line) = (Arc::clone(schedule), line);
+        changed |= watched.plan.schedule.paused != schedule.paused;
+        watched.plan = plan;
         if changed {
             self.changed.insert(uid.clone(), Some(watched.count));
         }
@@ -114,7 +110,7 @@ impl Slots {
 
     /// Forgets every schedule that a complete list of a namespace (empty: of all) does not have.
     pub fn retain(&mut self, namespace: &str, listed: impl Fn(&str) -> bool) {
-        let seen = self.schedules.iter().filter(|(_, watched)| namespace.is_empty() || watched.schedule.about.namespace == namespace);
+        let seen = self.schedules.iter().filter(|(_, watched)| namespace.is_empty() || watched.plan.schedule.about.namespace == namespace);
         // Of those that were stored and not seen yet only a list of everything tells.
         let stored = self.stored.keys().filter(|_| namespace.is_empty());
         let gone: Vec<String> = seen.map(|(uid, _)| uid).chain(stored).filter(|uid| !listed(uid)).cloned().collect();
@@ -149,93 +145,45 @@ impl Slots {
     pub fn now(&self, experiments: &[ExperimentNow], workflows: &[Arc<Workflow>], watches: &[WatchNow]) -> Vec<ScheduleNow> {
         let mut offspring = Offspring::new(experiments, workflows, watches);
         let shown = |watched: &Watched| ScheduleNow {
-            schedule: Arc::clone(&watched.schedule),
-            next_at: watched.next_at(self.zone.as_ref()),
+            schedule: Arc::clone(&watched.plan.schedule),
+            next_at: watched.plan.next_at(self.zone.as_ref()),
             missed: watched.count.missed,
             forbidden: watched.count.forbidden,
-            active: offspring.of(&watched.schedule).map(|all| all.iter().filter(|child| child.ended_at.is_none()).count() as u64),
+            active: offspring.of(&watched.plan.schedule).map(|all| all.iter().filter(|child| child.ended_at.is_none()).count() as u64),
         };
         let mut all: Vec<_> = self.schedules.values().map(shown).collect();
         all.sort_by(|one, other| one.schedule.about.cmp(&other.schedule.about));
         all
     }
 
-    /// When children are due after `now` and up to `until`: the soonest first, at most `limit` of them. A line that counts from its last
-    /// child is taken to be on time.
-    pub fn upcoming(&self, now: Timestamp, until: Timestamp, limit: usize) -> Vec<(Reference, Timestamp)> {
-        let mut out: Vec<_> = self.schedules.values().flat_map(|watched| watched.upcoming(self.zone.as_ref(), now, until, limit)).collect();
-        out.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
-        out.truncate(limit);
-        out
+    /// Every schedule with its line, to find the children that will come.
+    pub fn plans(&self) -> Plans {
+        Plans::new(self.zone.clone(), self.schedules.values().map(|watched| watched.plan.clone()))
     }
 }
 
 impl Watched {
-    /// What the controller counts from: the last child, or its creation.
-    fn base(&self) -> Option<Timestamp> {
-        self.schedule.last_at.or(self.schedule.created_at)
-    }
-
-    fn next_at(&self, zone: Option<&TimeZone>) -> Option<Timestamp> {
-        let idle = self.schedule.paused || self.schedule.deleting;
-        self.line.as_ref().filter(|_| !idle)?.next(self.base()?, zone)
-    }
-
-    /// The first slot after a time.
-    fn slot_after(&self, time: Timestamp, zone: Option<&TimeZone>) -> Option<Timestamp> {
-        let (line, base) = (self.line.as_ref()?, self.base()?);
-        let Some(interval) = line.interval() else {
-            return line.next(time.max(self.schedule.created_at.unwrap_or(time)), zone);
-        };
-        let (first, step) = (line.next(base, zone)?, interval.as_secs().max(1));
-        let passed = time.duration_since(first).as_secs();
-        let steps = if time < first { 0 } else { passed / step + 1 };
-        first.checked_add(SignedDuration::from_secs(step.checked_mul(steps)?)).ok()
-    }
-
     /// Judges the slots that passed long enough before `at`; whether that is worth storing.
     fn judge(&mut self, zone: Option<&TimeZone>, at: Timestamp, children: Children<'_>) -> bool {
-        if self.schedule.paused || self.schedule.deleting {
+        if self.plan.is_idle() {
             self.count.judged = self.count.judged.max(at);
             return false;
         }
         let (mut known, mut changed) = (None, false);
         for _ in 0..MOST {
-            let Some(slot) = self.slot_after(self.count.judged, zone).filter(|slot| *slot < at) else { return changed };
-            let interval = self.line.as_ref().and_then(|line| line.next(slot, zone)).map_or(GRACE.1 * 2, |next| next.duration_since(slot));
+            let Some(slot) = self.plan.slot_after(self.count.judged, zone).filter(|slot| *slot < at) else { return changed };
+            let interval = self.plan.slot_after(slot, zone).map_or(GRACE.1 * 2, |next| next.duration_since(slot));
             if at.duration_since(slot) < (interval / 2).clamp(GRACE.0, GRACE.1) {
                 return changed;
             }
             self.count.judged = slot;
-            if self.schedule.last_at.is_none_or(|last| last < slot) {
-                let children: &Option<Vec<Child>> = known.get_or_insert_with(|| children(&self.schedule));
-                changed |= self.count.take(slot, self.schedule.concurrency != "Allow", children.as_deref());
+            if self.plan.schedule.last_at.is_none_or(|last| last < slot) {
+                let children: &Option<Vec<Child>> = known.get_or_insert_with(|| children(&self.plan.schedule));
+                changed |= self.count.take(slot, self.plan.schedule.concurrency != "Allow", children.as_deref());
             }
         }
         self.count.judged = self.count.judged.max(at.saturating_sub(GRACE.1).unwrap_or(at));
         true
-    }
-
-    /// Whether the controller will make another child, as it counts: never where the deadline is shorter than the interval it counts from
-    /// (its next time then slides on for ever), nor once too many slots are unmet.
-    fn fires(&self, zone: Option<&TimeZone>, now: Timestamp) -> bool {
-        let (Some(line), Some(base)) = (&self.line, self.base()) else { return false };
-        let deadline = self.schedule.starting_deadline.map(SignedDuration::from_secs);
-        if let (Some(interval), Some(deadline)) = (line.interval(), deadline)
-            && interval > deadline
-        {
-            return false;
-        }
-        let from = deadline.and_then(|deadline| now.checked_sub(deadline).ok()).map_or(base, |from| from.max(base));
-        line.slots(from, now, zone, GIVEN_UP_AFTER + 1).is_some_and(|unmet| unmet.len() <= GIVEN_UP_AFTER)
-    }
-
-    fn upcoming(&self, zone: Option<&TimeZone>, now: Timestamp, until: Timestamp, limit: usize) -> Vec<(Reference, Timestamp)> {
-        if self.schedule.paused || self.schedule.deleting || !self.fires(zone, now) {
-            return Vec::new();
-        }
-        let slots = std::iter::successors(self.slot_after(now, zone), |slot| self.slot_after(*slot, zone));
-        slots.take_while(|slot| *slot <= until).take(limit).map(|slot| (self.schedule.about.clone(), slot)).collect()
     }
 }
 

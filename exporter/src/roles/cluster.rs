@@ -7,6 +7,7 @@ use crate::cluster::components::Components;
 use crate::cluster::discover;
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::cluster::pods::Pods;
+use crate::cluster::slots::Plans;
 use crate::cluster::watch::{self, Watches};
 use crate::config::{Cluster, Find};
 use crate::ingest::intake::Intake;
@@ -59,6 +60,10 @@ impl Clocked for Watched {
         let mut now = self.ingest.now();
         now.watches = self.watches();
         now
+    }
+
+    fn plans(&self) -> Plans {
+        self.ingest.plans()
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Door, Failure, usage};
 use crate::cluster::index::Listed;
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::cluster::pods::PODS;
+use crate::cluster::slots::Plans;
 use crate::config::Replay;
 use crate::ingest::intake::Intake;
 use crate::ingest::{Clock, Ingest};
@@ -49,6 +50,10 @@ impl Clocked for Told {
 
     fn so_far(&self) -> Now {
         self.ingest.now()
+    }
+
+    fn plans(&self) -> Plans {
+        self.ingest.plans()
     }
 }
 

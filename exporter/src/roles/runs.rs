@@ -2,6 +2,7 @@
 
 use super::{Door, Failure, later, usage};
 use crate::cluster::now::{Now, Present, WatchNow};
+use crate::cluster::slots::Plans;
 use crate::config::{self, Web};
 use crate::journal::{Journal, Restored};
 use crate::scrape::{Sources, Streams};
@@ -11,6 +12,7 @@ use crate::serve::api::{self, Api};
 use crate::serve::doctor::{self, Facts};
 use crate::serve::runs_page::{self, RunsPage};
 use crate::serve::scrapers::{self, Scrapers};
+use crate::serve::{Outlook, Schedules};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub(super) trait Clocked: Present {
     fn watches(&self) -> Vec<WatchNow>;
     /// What is now, whether or not everything is in.
     fn so_far(&self) -> Now;
+    /// What schedules there are.
+    fn plans(&self) -> Plans;
 }
 
 impl Runs {
@@ -85,14 +89,18 @@ impl Runs {
         let gather = self.gather(role, Arc::clone(&scrapers));
         let clock = self.present.clone();
         let now = self.present.clone();
+        let planned = self.present.clone();
+        let schedules: Schedules = Arc::new(move || planned.as_ref().map_or_else(Plans::default, |present| present.plans()));
         let present = api::Present {
             clock: Arc::new(move || clock.as_ref().map_or_else(Timestamp::now, |present| present.clock())),
             cluster: Arc::new(move || now.as_ref().map_or_else(Now::default, |present| present.so_far())),
+            schedules: Arc::clone(&schedules),
         };
         let page = RunsPage {
             journal: self.journal.clone(),
             gather: Arc::clone(&gather),
             access: self.access.clone(),
+            outlook: Outlook::new(schedules, self.cluster.clone()),
             telemetry_path: web.telemetry_path.clone(),
         };
         let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone());

@@ -10,6 +10,7 @@ mod episode;
 mod figures;
 mod gate;
 mod metrics;
+mod outlook;
 mod page;
 mod parameters;
 mod pulse;
@@ -25,6 +26,8 @@ pub mod runs_page;
 pub mod scrapers;
 pub mod snapshot;
 pub mod web_config;
+
+pub use outlook::{Outlook, Schedules};
 
 use crate::config::Web;
 use crate::scrape::Sources;

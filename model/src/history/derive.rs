@@ -91,6 +91,7 @@ impl History {
         let last_recover = || cells.iter().flatten().filter_map(|cell| cell.recover).max_by_key(|moment| moment.at);
         let clean = || match (applied, cells.is_empty()) {
             (true, _) => over(Outcome::Recovered, recovered.or_else(last_recover).or(stop)),
+            (false, true) if self.is_untold() => over(Outcome::Lost, stop),
             (false, true) => over(Outcome::NoTargets, stop),
             (false, false) => over(Outcome::InjectionFailed, stop),
         };

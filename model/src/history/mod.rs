@@ -175,6 +175,11 @@ impl History {
         self.latest.as_ref().is_some_and(|latest| latest.remote)
     }
 
+    /// Whether its targets are in another cluster that never told of them: Chaos Mesh copies such a status here since 2.7 only.
+    fn is_untold(&self) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.remote && latest.desired.is_none() && !latest.selected)
+    }
+
     /// Takes in that it is gone. What a watch said outweighs what a list lacked; of two deletions the earlier one counts, of two lists the
     /// later one, since it may have been there in between.
     pub fn depart(&mut self, gone: &Gone) {

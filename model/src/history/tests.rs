@@ -227,6 +227,19 @@ fn of_an_experiment_that_was_taken_up_and_never_started_there_is_no_run() {
 }
 
 #[test]
+fn of_another_cluster_that_never_told_of_its_targets_it_is_not_said_that_there_were_none() {
+    let run_of = |remote| {
+        let untold = Object { remote, selected: false, desired: None, ..object(1, Desired::Run, Vec::new()) };
+        let mut history = history(vec![untold]);
+        history.depart(&Gone { about: about(), seen: at(1000), how: Departure::Deleted });
+        history.runs().remove(0)
+    };
+    let run = run_of(true);
+    assert_eq!((run.outcome, run.ended_at, run.ended_after.is_some()), (Some(Outcome::Lost), Some(at(1000)), true));
+    assert_eq!(run_of(false).outcome, Some(Outcome::NoTargets));
+}
+
+#[test]
 fn what_a_list_lacked_and_was_seen_later_is_there() {
     let mut history = history(vec![object(1, Desired::Run, vec![record(0, Injected, &[(Apply, 10)])])]);
     history.depart(&Gone { about: about(), seen: at(1000), how: Departure::Absent });

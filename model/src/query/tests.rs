@@ -170,6 +170,54 @@ fn stuck_and_overdue_depend_on_the_present() {
 }
 
 #[test]
+fn what_lasts_of_a_filter_is_what_a_run_cannot_come_to_fail() {
+    for (parameter, value) in [
+        ("phase", "running"),
+        ("phase", "!injecting"),
+        ("outcome", "recovered"),
+        ("label", "team=b"),
+        ("text", "weekly"),
+        ("text", "!slow"),
+        ("name", "!slow-web"),
+        ("target_node", "!node-*"),
+        ("target_workload", "~"),
+        ("target_pod", "!~.+"),
+    ] {
+        let asked = filter(&[(parameter, value)]);
+        assert!(!asked.matches_run(&run()) && asked.lasting().matches_run(&run()), "{parameter}={value} may have been so");
+    }
+    for (parameter, value) in [
+        ("tool", "!chaos-mesh"),
+        ("cluster", "test"),
+        ("kind", "!NetworkChaos"),
+        ("namespace", "lab"),
+        ("name", "web"),
+        ("target_pod", "db-1"),
+        ("target_node", "~node-[3-9]"),
+    ] {
+        let asked = filter(&[(parameter, value), ("phase", "running"), ("text", "weekly")]);
+        assert!(!asked.lasting().matches_run(&run()), "{parameter}={value} was never so");
+    }
+}
+
+#[test]
+fn after_its_turns_a_run_is_stuck_and_overdue_and_not_before() {
+    let phases = [Phase::Selecting, Phase::Injecting, Phase::Running, Phase::Recovering];
+    let open = phases.map(|phase| Run { phase, stop_requested_at: Some(at(1050)), ..run() });
+    assert_eq!(open[1].turns(), [Some(at(1300)), Some(at(1180))]);
+    assert_eq!((open[2].turns(), open[3].turns()), ([None, Some(at(1180))], [Some(at(1350)), None]));
+    let ended = Run { outcome: Some(Outcome::Recovered), phase: Phase::Finished, ..run() };
+    assert_eq!(ended.turns(), [None, None]);
+    for run in open {
+        for now in 1000..1400 {
+            let turned = run.turns().map(|turn| turn.is_some_and(|turn| at(now) > turn));
+            let derived = run.clone().at(at(now));
+            assert_eq!(turned, [derived.stuck_since.is_some(), derived.overdue_since.is_some()], "{:?} at {now}", run.phase);
+        }
+    }
+}
+
+#[test]
 fn hiding_targets_never_makes_a_run_pass() {
     let seen = Run { targets: vec![target("shop", "web-0", "node-1")], ..run() };
     for pair in [("target_pod", "db-0"), ("target_pod", "!web-0"), ("text", "db-0"), ("target_namespace", "lab")] {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cluster::now::Phase;
 use chaoscope_model::observation::Object;
-use chaoscope_model::{Parent, Tool};
+use chaoscope_model::{Parent, Reference, Tool};
 
 const HOUR: i64 = 1_793_275_200; // 2026-10-29T12:00:00Z
 
@@ -28,6 +28,12 @@ fn unknown(_: &Schedule) -> Option<Vec<Child>> {
 
 fn slots() -> Slots {
     Slots::new(None, &BTreeMap::new())
+}
+
+/// What comes after `now`, up to `until`.
+fn upcoming(slots: &Slots, now: i64, until: i64) -> Vec<String> {
+    let due = |due: Due<'_>| format!("{} {}", due.schedule.about.name, due.at.as_second() - HOUR);
+    slots.plans().upcoming(at(now), at(now), at(until)).map(due).collect()
 }
 
 /// (missed, forbidden) after these sights of one schedule and ticks up to `end`.
@@ -101,9 +107,9 @@ fn a_schedule_that_never_fires_misses_every_slot() {
     let mut slots = slots();
     slots.see(&Arc::new(never.clone()), at(0), &none);
     assert_eq!(slots.now(&[], &[], &[])[0].next_at, Some(at(6)), "past, and staying so");
-    assert_eq!(slots.upcoming(at(20), at(100), 10), []);
+    assert!(upcoming(&slots, 20, 100).is_empty());
     slots.see(&Arc::new(Schedule { starting_deadline: Some(6), ..never }), at(20), &none);
-    assert_eq!(slots.upcoming(at(20), at(31), 10).iter().map(|it| it.1).collect::<Vec<_>>(), [at(24), at(30)]);
+    assert_eq!(upcoming(&slots, 20, 31), ["cut 24", "cut 30"]);
 }
 
 #[test]
@@ -173,11 +179,32 @@ fn children_that_come_are_merged_by_time() {
     slots.see(&named("b", schedule("* * * * *", Some(0))), at(21), &none);
     slots.see(&named("c", Schedule { paused: true, ..schedule("* * * * *", None) }), at(21), &none);
     slots.see(&named("d", schedule("0 9 * * *", None)), at(21), &none);
-    let told: Vec<_> = slots.upcoming(at(21), at(121), 4).into_iter().map(|(of, due)| (of.name, due.as_second() - HOUR)).collect();
-    assert_eq!(told, [("a", 50), ("b", 60), ("a", 80), ("a", 110)].map(|(name, due)| (name.to_owned(), due)));
+    assert_eq!(upcoming(&slots, 21, 120), ["a 50", "b 60", "a 80", "a 110", "b 120"]);
+    let asked = |now, from| slots.plans().upcoming(at(now), at(from), at(81)).map(|due| due.at).collect::<Vec<_>>();
+    assert_eq!(asked(21, 60), [at(60), at(80)], "what is due at the beginning belongs to it");
+    assert_eq!(asked(60, 60), [at(80)], "but what is due now has come");
     let unmet = named("e", schedule("@every 10s", Some(0)));
     slots.see(&unmet, at(21), &none);
-    assert_eq!(slots.upcoming(at(1010), at(1020), 9).iter().filter(|it| it.0.name == "e").count(), 0, "given up after a hundred");
+    assert!(!upcoming(&slots, 1010, 1020).iter().any(|due| due.starts_with('e')), "given up after a hundred");
+    let mut plans = slots.plans();
+    plans.retain(|schedule| schedule.about.name == "b");
+    let counted: Vec<_> = plans.upcoming(at(61), at(61), at(121)).map(|due| due.counted).collect();
+    assert_eq!(counted, [Counted::Calendar]);
+}
+
+#[test]
+fn a_schedule_that_runs_says_why_its_slots_are_not_known() {
+    let mut slots = slots();
+    let lines = [("clock", "0 9 * * *", false), ("idle", "0 9 * * *", true), ("odd", "every day", false), ("fine", "@every 1h", false)];
+    for (name, line, paused) in lines {
+        let schedule = Schedule { paused, ..schedule(line, None) };
+        let about = Reference { name: name.into(), uid: name.into(), ..schedule.about };
+        slots.see(&Arc::new(Schedule { about, ..schedule }), at(0), &none);
+    }
+    let told = |slots: &Slots| slots.plans().unknown().map(|(of, why)| (of.about.name.clone(), why)).collect::<Vec<_>>();
+    assert_eq!(told(&slots), [("clock".to_owned(), Unknown::TimeZone), ("odd".to_owned(), Unknown::Cron)]);
+    slots.set_zone(TimeZone::UTC);
+    assert_eq!(told(&slots), [("odd".to_owned(), Unknown::Cron)]);
 }
 
 #[test]

@@ -179,6 +179,12 @@ impl Viewer {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, kind, namespace)))
     }
 
+    /// Whether the caller may see all that is said of this instance itself: it names nodes, addresses, folders and namespaces, and counts what is in
+    /// all of them. Who may list pods everywhere knows such things anyway. May block, as [`Self::see`].
+    pub fn sees_instance(&self) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.may_list(sight::INSTANCE, ""))
+    }
+
     /// Whether every question of [`Self::see`] and its like was answered so far. Ask after a query and before answering it:
     /// what could not be asked was kept back, so the answer may lack something and must be this error instead.
     pub fn complete(&self) -> Result<(), Denied> {

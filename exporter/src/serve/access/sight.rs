@@ -22,6 +22,8 @@ pub(super) struct Resource {
 }
 
 const PODS: Resource = Resource { group: "", plural: "pods" };
+/// Who may list this everywhere may see what is said of Chaoscope itself, which is about the whole cluster.
+pub(super) const INSTANCE: Resource = PODS;
 
 /// Answers whether the caller may list a resource in a namespace; the empty namespace is all of them at once.
 pub(super) type May<'a> = dyn Fn(Resource, &str) -> bool + 'a;

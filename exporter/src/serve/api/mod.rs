@@ -14,10 +14,14 @@ mod parameters;
 mod problem;
 mod runs;
 mod stream;
+mod upcoming;
 
+pub(super) use openapi::Problems;
+pub(super) use problem::{Problem, dress};
 pub use stream::{Counts, End};
 
 use super::access::Access;
+use super::outlook::{Outlook, Schedules};
 use crate::cluster::now::Now;
 use crate::journal::{Journal, Patience};
 use axum::Router;
@@ -25,7 +29,6 @@ use axum::http::{Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use jiff::Timestamp;
-use problem::Problem;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -38,6 +41,8 @@ pub struct Present {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// What is in the cluster, where there is one. May block.
     pub cluster: Arc<dyn Fn() -> Now + Send + Sync>,
+    /// What schedules there are, to look ahead.
+    pub schedules: Schedules,
 }
 
 /// What callers may take.
@@ -82,12 +87,14 @@ pub struct Api {
     journal: Journal,
     access: Access,
     present: Present,
+    outlook: Outlook,
     /// Name of the cluster, as Chaoscope was told: part of every run's id.
     cluster: String,
     limits: Limits,
     questions: Arc<Semaphore>,
     places: Arc<Semaphore>,
     counts: Arc<Counts>,
+    turns: Arc<stream::Turns>,
     closing: CancellationToken,
 }
 
@@ -95,7 +102,20 @@ impl Api {
     /// `closing` ends every stream, so that the server can stop; `cluster` is the name runs were recorded under.
     pub fn new(journal: Journal, access: Access, present: Present, cluster: String, limits: Limits, closing: CancellationToken) -> Self {
         let (questions, places) = (Arc::new(Semaphore::new(limits.questions)), Arc::new(Semaphore::new(limits.streams)));
-        Self { journal, access, present, cluster, limits, questions, places, counts: Arc::default(), closing }
+        let outlook = Outlook::new(Arc::clone(&present.schedules), cluster.clone());
+        Self {
+            journal,
+            access,
+            present,
+            outlook,
+            cluster,
+            limits,
+            questions,
+            places,
+            counts: Arc::default(),
+            turns: Arc::default(),
+            closing,
+        }
     }
 
     /// How streams do, for the metrics.
@@ -137,6 +157,7 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/api/v1/runs/{id}", get(runs::run))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/upcoming", get(upcoming::upcoming))
         .route("/api/v1/openapi.json", get(openapi::contract))
         .method_not_allowed_fallback(|| async { Problem::method() })
         .route("/api", any(missing))
@@ -171,6 +192,7 @@ mod fuzzing {
         if let Ok(asked) = Asked::parse(Some(&text), "runs", "journal", Timestamp::UNIX_EPOCH) {
             let _ = (asked.runs(), asked.events());
         }
+        let _ = parameters::ahead(Some(&text), Timestamp::UNIX_EPOCH);
         let _ = parameters::stream(Some(&text));
         let _ = stream::position(&text);
         dashboard::fuzz(&text);
@@ -180,6 +202,7 @@ mod fuzzing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::slots::Plans;
     use crate::journal::{self, Config};
     use crate::serve::access::{self, Mode};
     use tokio::sync::oneshot;
@@ -188,7 +211,8 @@ mod tests {
     async fn a_question_learns_that_its_caller_left() {
         let (journal, _) = Journal::open(&Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO }).unwrap();
         let access = Access::open(access::Config { mode: Mode::None }).unwrap_or_else(|error| panic!("{error}"));
-        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default) };
+        let schedules: Schedules = Arc::new(Plans::default);
+        let present = Present { clock: Arc::new(Timestamp::now), cluster: Arc::new(Now::default), schedules };
         let limits = Limits { answer: Duration::from_hours(1), ..Limits::default() };
         let api = Arc::new(Api::new(journal, access, present, String::new(), limits, CancellationToken::new()));
         let (begin, begun) = oneshot::channel();

@@ -6,6 +6,7 @@
 
 use super::parameters::{LAST_MILLISECOND, LIMIT, MOST};
 use super::problem::{MEDIA_TYPE, Told};
+use crate::serve::outlook;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use chaoscope_model::query::{self, FIELDS, LONGEST_VALUE, MOST_EXPRESSIONS, MOST_VALUES};
@@ -26,7 +27,15 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
         description = "Runs of chaos experiments: what was injected, on whom, when, and how it ended. For reading only.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(super::runs::runs, super::runs::run, super::events::events, super::stream::stream, contract),
+    paths(
+        super::runs::runs,
+        super::runs::run,
+        super::events::events,
+        super::upcoming::upcoming,
+        super::stream::stream,
+        crate::serve::doctor::routes::doctor,
+        contract
+    ),
     components(schemas(Told)),
     security((), ("token" = [])),
     modifiers(&Additions)
@@ -42,11 +51,14 @@ pub(super) struct Paging;
 /// What filters runs, events and streams.
 pub(super) struct Filters;
 
+/// How far to look ahead, and at what.
+pub(super) struct Looking;
+
 /// Where a stream goes on.
 pub(super) struct LastEventId;
 
 /// Every answer that is none.
-pub(super) struct Problems;
+pub(in crate::serve) struct Problems;
 
 /// The contract as it is served.
 static TEXT: LazyLock<String> = LazyLock::new(|| Contract::openapi().to_json().unwrap_or_else(|_| "{}".to_owned()));
@@ -98,55 +110,33 @@ impl IntoResponses for Problems {
 
 impl IntoParams for Paging {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let time = |about: &str| {
-            let text = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
-            let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(LAST_MILLISECOND));
-            let schema = AnyOfBuilder::new().item(text).item(number).build();
-            (format!("{about} RFC 3339, or milliseconds since 1970."), RefOr::T(Schema::AnyOf(schema)))
-        };
-        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MOST)).default(Some(LIMIT.into()));
-        let cursor = ObjectBuilder::new().schema_type(Type::String);
-        let all = [
-            ("from", time("What ended before is left out. An hour before `to` if absent; not after `to`.")),
-            ("to", time("What begins later is left out. Now if absent.")),
-            ("limit", ("Most rows of a page.".to_owned(), limit.into())),
-            (
-                "cursor",
-                (
-                    "Where a page begins: `next` of the page before, which had the same other parameters. Empty: the first.".to_owned(),
-                    cursor.into(),
-                ),
-            ),
-        ];
-        all.into_iter().map(|(name, (about, schema))| parameter(name, &about).schema(Some(schema)).build()).collect()
+        let cursor = "Where a page begins: `next` of the page before, which had the same other parameters. Empty: the first.";
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        vec![
+            time("from", "What ended before is left out. An hour before `to` if absent; not after `to`."),
+            time("to", "What begins later is left out. Now if absent."),
+            limit("Most rows of a page."),
+            parameter("cursor", cursor).schema(Some(text)).build(),
+        ]
     }
 }
 
 impl IntoParams for Filters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let about = |field: &str| match field {
-            "label" => "A label, as `key=value`.",
-            "outcome" => "How it ended; the empty word is for what is open.",
-            "phase" => "Where it is; `stuck` and `overdue` are besides that.",
-            "reason" => "Of events: what happened.",
-            "type" => "Of events: whether it is worth a second look.",
-            "text" => {
-                "Found anywhere in names, messages, parameters, attributes, labels' values, workloads or uids, in upper or lower case."
-            }
-            _ => "Of the experiment or the target, as the name says.",
-        };
-        let all = FIELDS.into_iter().chain(["text"]).map(|field| {
-            let how =
-                "Repeated: any of them. A value may hold `*` for anything, begin with `!` for not, or with `~` for a regular expression";
-            let extent = if field == "text" { "somewhere in the value" } else { "of the whole value" };
-            let about = format!("{} {how} {extent} (at most {MOST_EXPRESSIONS} in a query).", about(field));
-            let values = ArrayBuilder::new().items(value(field)).max_items(Some(MOST_VALUES));
-            parameter(field, &about).style(Some(ParameterStyle::Form)).explode(Some(true)).schema(Some(values)).build()
-        });
-        all.collect()
+        FIELDS.into_iter().chain(["text"]).map(filter).collect()
     }
 }
 
+impl IntoParams for Looking {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let times = [
+            time("from", "What is due before is left out. Now if absent or past; not after `to`."),
+            time("to", "What is due later is left out. A day after `from` if absent; no more than 31 days ahead."),
+        ];
+        let page = times.into_iter().chain([limit("Most rows.")]);
+        page.chain(outlook::FIELDS.into_iter().map(filter)).collect()
+    }
+}
 impl IntoParams for LastEventId {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = || Some(RefOr::<Schema>::from(ObjectBuilder::new().schema_type(Type::String)));
@@ -159,6 +149,38 @@ impl IntoParams for LastEventId {
 fn parameter(name: &str, about: &str) -> ParameterBuilder {
     let builder = ParameterBuilder::new().name(name).description(Some(about));
     builder.parameter_in(ParameterIn::Query).required(Required::False)
+}
+
+/// A time.
+fn time(name: &str, about: &str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(LAST_MILLISECOND));
+    let schema = AnyOfBuilder::new().item(text).item(number).build();
+    parameter(name, &format!("{about} RFC 3339, or milliseconds since 1970.")).schema(Some(Schema::AnyOf(schema))).build()
+}
+
+/// How many rows.
+fn limit(about: &str) -> Parameter {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MOST)).default(Some(LIMIT.into()));
+    parameter("limit", about).schema(Some(number)).build()
+}
+
+/// One field that filters.
+fn filter(field: &str) -> Parameter {
+    let about = match field {
+        "label" => "A label, as `key=value`.",
+        "outcome" => "How it ended; the empty word is for what is open.",
+        "phase" => "Where it is; `stuck` and `overdue` are besides that.",
+        "reason" => "Of events: what happened.",
+        "type" => "Of events: whether it is worth a second look.",
+        "text" => "Found anywhere in names, messages, parameters, attributes, labels' values, workloads or uids, in upper or lower case.",
+        _ => "Of the experiment or the target, as the name says.",
+    };
+    let how = "Repeated: any of them. A value may hold `*` for anything, begin with `!` for not, or with `~` for a regular expression";
+    let extent = if field == "text" { "somewhere in the value" } else { "of the whole value" };
+    let about = format!("{about} {how} {extent} (at most {MOST_EXPRESSIONS} in a query).");
+    let values = ArrayBuilder::new().items(value(field)).max_items(Some(MOST_VALUES));
+    parameter(field, &about).style(Some(ParameterStyle::Form)).explode(Some(true)).schema(Some(values)).build()
 }
 
 /// One value of a parameter.
@@ -187,10 +209,14 @@ mod tests {
     fn the_contract_tells_every_route_and_every_parameter() {
         let contract: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
         let paths: Vec<_> = contract["paths"].as_object().unwrap().keys().collect();
-        assert_eq!(paths, ["/api/v1/events", "/api/v1/openapi.json", "/api/v1/runs", "/api/v1/runs/{id}", "/api/v1/stream"]);
-        let parameters = contract["paths"]["/api/v1/runs"]["get"]["parameters"].as_array().unwrap();
-        let names: Vec<_> = parameters.iter().map(|it| it["name"].as_str().unwrap()).collect();
-        assert_eq!(names, [&["from", "to", "limit", "cursor"][..], &FIELDS, &["text"]].concat());
+        let wanted = ["doctor", "events", "openapi.json", "runs", "runs/{id}", "stream", "upcoming"];
+        assert_eq!(paths, wanted.map(|path| format!("/api/v1/{path}")).iter().collect::<Vec<_>>());
+        let names = |path: &str| {
+            let parameters = contract["paths"][path]["get"]["parameters"].as_array().unwrap();
+            parameters.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("/api/v1/upcoming"), [&["from", "to", "limit"][..], &outlook::FIELDS].concat());
+        assert_eq!(names("/api/v1/runs"), [&["from", "to", "limit", "cursor"][..], &FIELDS, &["text"]].concat());
         assert!(TEXT.contains("application/problem+json") && TEXT.contains("text/event-stream"));
         assert_eq!(contract["components"]["schemas"]["Run"]["properties"]["started_at"]["format"], "date-time");
     }

@@ -6,6 +6,7 @@
 use super::cursor::{self, Cursor};
 use super::pairs::pairs;
 use super::problem::Problem;
+use crate::serve::outlook::{self, Span};
 use chaoscope_model::query::{EventQuery, FIELDS, Filter, Position, RunQuery};
 use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,10 @@ pub(super) const LIMIT: usize = 100;
 pub(super) const MOST: usize = 1000;
 /// From when, without a word about it: so long before `to`.
 pub(super) const WINDOW: SignedDuration = SignedDuration::from_hours(1);
+/// How far ahead is looked without a word about it.
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How far ahead can be looked.
+pub(super) const FARTHEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// The last millisecond a journal can keep: 2262-04-11.
 pub(super) const LAST_MILLISECOND: i64 = i64::MAX / 1_000_000;
 
@@ -47,7 +52,7 @@ impl Asked {
         let (mut filter, mut page) = (Filter::at(now), Page::default());
         for (name, value) in &pairs {
             if !filter.add(name, value)? && !page.add(name, value)? {
-                return Err(unknown(name, &["from", "to", "limit", "cursor"]));
+                return Err(unknown(name, &["from", "to", "limit", "cursor"], &[&FIELDS[..], &["text"]].concat()));
             }
         }
         let question = cursor::question(route, journal, &pairs);
@@ -100,13 +105,37 @@ pub(super) fn stream(query: Option<&str>) -> Result<(Filter, Option<String>), Pr
             continue;
         }
         if name != "last_event_id" {
-            return Err(unknown(&name, &["last_event_id"]));
+            return Err(unknown(&name, &["last_event_id"], &[&FIELDS[..], &["text"]].concat()));
         }
         if last.replace(value).is_some() {
             return Err(Problem::parameter(&name, "last_event_id: only once"));
         }
     }
     Ok((filter, last))
+}
+
+/// How far to look ahead, and at what. What was due before the present is no question: `from` is never before it.
+pub(super) fn ahead(query: Option<&str>, now: Timestamp) -> Result<(Span, Filter), Problem> {
+    let (mut filter, mut page) = (Filter::at(now), Page::default());
+    for (name, value) in pairs(query)? {
+        let known = match name.as_str() {
+            "from" | "to" | "limit" => page.add(&name, &value)?,
+            field => outlook::FIELDS.contains(&field) && filter.add(field, &value)?,
+        };
+        if !known {
+            return Err(unknown(&name, &["from", "to", "limit"], &outlook::FIELDS));
+        }
+    }
+    let farthest = now.saturating_add(FARTHEST).unwrap_or(Timestamp::MAX);
+    let from = page.from.unwrap_or(now).max(now);
+    let to = page.to.unwrap_or_else(|| from.saturating_add(AHEAD).unwrap_or(farthest).min(farthest));
+    if to > farthest {
+        return Err(Problem::parameter("to", format!("to: {to} is too far ahead: nothing is said of what is due after {farthest}")));
+    }
+    if from > to {
+        return Err(Problem::parameter("from", format!("from: {from}, or the present if that is later, is after {to}, which is `to`")));
+    }
+    Ok((Span { now, from, to, limit: page.limit.unwrap_or(LIMIT) }, filter))
 }
 
 /// Refuses every parameter: for routes that have none.
@@ -117,8 +146,8 @@ pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-fn unknown(name: &str, others: &[&str]) -> Problem {
-    let allowed = [others, &FIELDS, &["text"]].concat().join(", ");
+fn unknown(name: &str, others: &[&str], fields: &[&str]) -> Problem {
+    let allowed = [others, fields].concat().join(", ");
     Problem::parameter(name, format!("there is no parameter {name:?}; allowed are {allowed}"))
 }
 
@@ -216,6 +245,32 @@ mod tests {
         assert!(next(format!("cursor={cursor}&name=db")).is_err(), "another question");
         assert!(Asked::parse(Some(&format!("cursor={cursor}&name=web")), "events", "j", later).is_err());
         assert!(Asked::parse(Some(&format!("cursor={cursor}&name=web")), "runs", "k", later).is_err(), "another journal");
+    }
+
+    #[test]
+    fn the_next_day_unless_told_otherwise_and_no_more_than_a_month() {
+        let of = |query: &str| ahead(Some(query), now());
+        let later = |hours| now() + SignedDuration::from_hours(hours);
+        let span = |query| of(query).map(|(span, _)| (span.from, span.to, span.limit)).unwrap();
+        assert_eq!(span(""), (now(), later(24), LIMIT));
+        assert_eq!(span("from=2026-11-21T16:00:00Z&limit=5"), (later(2), later(26), 5));
+        assert_eq!(span("from=0&to=2026-12-22T14:00:00Z"), (now(), later(31 * 24), LIMIT), "what has been is no question");
+        assert_eq!(span("from=2026-12-22T13:00:00Z"), (later(31 * 24 - 1), later(31 * 24), LIMIT));
+        for (query, name, allowed) in [
+            ("to=2026-12-22T14:00:01Z", "to", "after 2026-12-22T14:00:00Z"),
+            ("to=2026-11-21T13:59:59Z", "from", "or the present"),
+            ("from=2027-11-21T14:00:00Z", "from", "is after"),
+            ("target_pod=web-0", "target_pod", "from, to, limit, tool, cluster, kind, namespace, name"),
+            ("text=web", "text", "allowed are"),
+            ("cursor=", "cursor", "allowed are"),
+            ("limit=0", "limit", "1 to 1000"),
+            ("name=~(", "name", "regular expression"),
+        ] {
+            let problem = of(query).expect_err(query);
+            assert!(problem.detail().contains(allowed), "{query}: {}", problem.detail());
+            assert_eq!((problem.status().as_u16(), problem.about()), (400, Some(name)), "{query}");
+        }
+        assert!(of("kind=!PodChaos&name=cut-*&namespace=~shop|lab").unwrap().1.words("name").is_some());
     }
 
     #[test]

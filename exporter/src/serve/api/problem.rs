@@ -23,7 +23,7 @@ const SOON: u32 = 1;
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(in crate::serve) struct Problem {
     status: StatusCode,
     detail: String,
     parameter: Option<String>,
@@ -68,7 +68,7 @@ impl Problem {
     }
 
     /// 405; who routes adds `Allow`.
-    pub(super) fn method() -> Self {
+    pub(in crate::serve) fn method() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address is for reading: GET and HEAD only")
     }
 
@@ -78,7 +78,7 @@ impl Problem {
     }
 
     /// 500: our own fault; the log has the rest.
-    pub(super) fn broken() -> Self {
+    pub(in crate::serve) fn broken() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made: see the log")
     }
 
@@ -157,7 +157,7 @@ impl IntoResponse for Problem {
 }
 
 /// Writes what a handler left to be written, and what every answer of the API has: it is never to be stored.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+pub(in crate::serve) async fn dress(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {

@@ -4,8 +4,9 @@
 //! To say one more thing: a field of [`Facts`], a function in [`judge`].
 
 mod judge;
+mod outline;
 pub(super) mod ready;
-mod routes;
+pub(in crate::serve) mod routes;
 mod rule;
 mod sweeps;
 

@@ -1,11 +1,12 @@
 //! `/readyz` and `/api/v1/doctor`, for every role that has facts.
 
 use super::ready::readiness;
-use super::{Facts, report};
+use super::{Facts, Report, report};
 use crate::serve::access::Access;
+use crate::serve::api::{Problem, Problems, dress};
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -15,30 +16,30 @@ use std::sync::Arc;
 /// Gathers the facts, anew each time. May block.
 pub type Gather = Arc<dyn Fn() -> Facts + Send + Sync>;
 
+/// What the handlers need.
 #[derive(Clone)]
-struct Doctor {
+pub(in crate::serve) struct Doctor {
     gather: Gather,
     access: Access,
 }
 
-/// `/readyz` for everybody, `/api/v1/doctor` for whoever `access` knows: it names no experiment and no target.
+/// `/readyz` for everybody, `/api/v1/doctor` for whoever `access` knows: whole, or in outline.
 pub fn routes(gather: Gather, access: Access) -> Router {
-    Router::new().route("/readyz", get(ready)).route("/api/v1/doctor", get(doctor)).with_state(Doctor { gather, access })
+    let report = Router::new().route("/api/v1/doctor", get(doctor)).method_not_allowed_fallback(|| async { Problem::method() });
+    let report = report.layer(axum::middleware::from_fn(dress));
+    report.route("/readyz", get(ready)).with_state(Doctor { gather, access })
 }
 
-async fn gathered(gather: Gather) -> Result<Facts, Response> {
-    let failed = |error| {
-        tracing::error!(%error, "The state of this instance could not be gathered.");
-        (StatusCode::INTERNAL_SERVER_ERROR, "its state could not be gathered: see the log\n").into_response()
-    };
-    tokio::task::spawn_blocking(move || gather()).await.map_err(failed)
+/// The facts of now; `None`: it is in the log why not.
+async fn gathered(gather: Gather) -> Option<Facts> {
+    let failed = |error: &_| tracing::error!(%error, "The state of this instance could not be gathered.");
+    tokio::task::spawn_blocking(move || gather()).await.inspect_err(failed).ok()
 }
 
 /// `ok`, or what is waited for; `?verbose` gives the whole page either way.
 async fn ready(State(doctor): State<Doctor>, uri: Uri) -> Response {
-    let facts = match gathered(doctor.gather).await {
-        Ok(facts) => facts,
-        Err(response) => return response,
+    let Some(facts) = gathered(doctor.gather).await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "its state could not be gathered: see the log\n").into_response();
     };
     let (ready, page) = readiness(&facts);
     let verbose = uri.query().is_some_and(|query| query.split('&').any(|it| it == "verbose" || it.starts_with("verbose=")));
@@ -46,21 +47,23 @@ async fn ready(State(doctor): State<Doctor>, uri: Uri) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], if ready && !verbose { "ok\n".to_owned() } else { page }).into_response()
 }
 
-async fn doctor(State(doctor): State<Doctor>, headers: HeaderMap) -> Response {
-    if let Err(denied) = doctor.access.viewer(&headers).await {
-        let problem =
-            json!({"type": "about:blank", "title": denied.title(), "status": denied.status().as_u16(), "detail": denied.detail()});
-        let mut response = (denied.status(), [(CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response();
-        if let Some(challenge) = denied.challenge() {
-            response.headers_mut().insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static(challenge));
-        }
-        return response;
-    }
-    match gathered(doctor.gather).await {
-        Ok(facts) => {
-            let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
-            (headers, format!("{}\n", json!(report(&facts)))).into_response()
-        }
-        Err(response) => response,
-    }
+/// What of this instance works.
+///
+/// One line for each thing: the journal, watches, rights, who scrapes, …, with what would mend it. It names no experiment and no target; who
+/// may not list pods everywhere gets the worst of each part, in outline.
+#[utoipa::path(
+    get, path = "/api/v1/doctor", operation_id = "getReport", tag = "doctor",
+    responses((status = 200, description = "The report.", body = Report, headers(("Cache-Control" = String))), Problems)
+)]
+pub(in crate::serve) async fn doctor(State(doctor): State<Doctor>, headers: HeaderMap) -> Result<Response, Problem> {
+    let viewer = doctor.access.viewer(&headers).await?;
+    let whole = tokio::task::spawn_blocking(move || {
+        let whole = viewer.sees_instance();
+        viewer.complete().map(|()| whole)
+    });
+    let whole = whole.await.map_err(|_| Problem::broken())??;
+    let facts = gathered(doctor.gather).await.ok_or_else(Problem::broken)?;
+    let report = report(&facts);
+    let report = if whole { report } else { report.outline() };
+    Ok(([(CONTENT_TYPE, "application/json")], format!("{}\n", json!(report))).into_response())
 }

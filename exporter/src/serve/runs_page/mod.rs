@@ -6,11 +6,13 @@
 //! To show one more thing of a run: a field of [`view::Row`] and a line in `templates/runs.html`.
 
 mod ask;
+mod next;
 mod timeline;
 mod view;
 
 use super::access::{Access, Denied, Viewer};
-use super::doctor::{self, Facts, Gather, Line};
+use super::doctor::{self, Facts, Gather, Line, Report};
+use super::outlook::{Outlook, Upcoming};
 use crate::journal::{self, Journal, Patience};
 use ask::{Ask, CHOICES, SHOWN};
 use askama::Template;
@@ -23,6 +25,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chaoscope_model::query::RunQuery;
 use chaoscope_model::run::Run;
+use next::Next;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -59,6 +62,8 @@ pub struct RunsPage {
     pub gather: Gather,
     /// Who may see what.
     pub access: Access,
+    /// What schedules will make.
+    pub outlook: Outlook,
     /// Where metrics are.
     pub telemetry_path: String,
 }
@@ -79,6 +84,7 @@ struct Shown<'a> {
     more: bool,
     count: Count,
     groups: Vec<Group>,
+    next: Vec<Next>,
     marks: Vec<Mark>,
     span: String,
     /// What is not well.
@@ -99,6 +105,18 @@ pub fn routes(page: RunsPage) -> axum::Router {
 struct Answer {
     status: StatusCode,
     html: askama::Result<String>,
+}
+
+/// What is on it, as the caller may see it.
+struct Found {
+    /// Newest first.
+    runs: Vec<Run>,
+    /// Whether there are more.
+    more: bool,
+    /// Soonest first.
+    upcoming: Vec<Upcoming>,
+    /// Why there are none, if that is a failure.
+    failure: String,
 }
 
 async fn show(State(page): State<Arc<RunsPage>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -132,13 +150,16 @@ fn refused(denied: &Denied) -> Response {
 }
 
 fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> Result<Answer, Denied> {
+    let whole = viewer.sees_instance();
+    viewer.complete()?;
     let facts = (page.gather)();
+    let report = if whole { doctor::report(&facts) } else { doctor::report(&facts).outline() };
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (ask, mut status, mut failure) = match Ask::of(pairs, facts.at) {
         Ok(ask) => (ask, StatusCode::OK, String::new()),
         Err(reason) => (Ask::nothing(facts.at), StatusCode::BAD_REQUEST, reason),
     };
-    let (mut runs, mut more) = (Vec::new(), false);
+    let (mut runs, mut more, mut upcoming) = (Vec::new(), false, Vec::new());
     if status == StatusCode::OK {
         match find(&page.journal.within(patience), &ask.runs(MOST_RUNS), &|run| viewer.see(run)) {
             Ok(found) => (runs, more) = found,
@@ -151,10 +172,12 @@ fn answer(page: &RunsPage, query: &str, viewer: &Viewer, patience: Patience) -> 
                 (status, failure) = (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read: see the log".to_owned());
             }
         }
+        upcoming = next::ahead(&page.outlook, viewer, &ask, facts.at);
         viewer.complete()?;
     }
     let runs: Vec<_> = runs.into_iter().map(|run| run.at(facts.at)).collect();
-    Ok(Answer { status, html: render(page, &facts, &ask, &runs, more, failure) })
+    let found = Found { runs, more, upcoming, failure };
+    Ok(Answer { status, html: render(page, &facts, report, &ask, found) })
 }
 
 /// The newest runs a caller may see, newest first, and whether there are more. What has not ended is among them, however old.
@@ -171,9 +194,9 @@ fn find(journal: &Journal, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) 
     Ok((runs, more))
 }
 
-fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, failure: String) -> askama::Result<String> {
-    let (count, groups) = view::groups(runs, ask.axis, facts.at, MOST_ROWS);
-    let (wrong, health) = health(facts);
+fn render(page: &RunsPage, facts: &Facts, report: Report, ask: &Ask, found: Found) -> askama::Result<String> {
+    let (count, groups) = view::groups(&found.runs, ask.axis, facts.at, MOST_ROWS);
+    let (wrong, health) = health(report);
     let Axis { from, to } = ask.axis;
     let shown = Shown {
         style: STYLE,
@@ -185,14 +208,15 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, f
         fields: SHOWN.into_iter().map(|(name, title)| (name, title, ask.value(name))).collect(),
         choices: &CHOICES,
         filtered: !ask.pairs.is_empty(),
-        more,
+        more: found.more,
         count,
         groups,
+        next: found.upcoming.iter().map(|due| Next::of(due, facts.at)).collect(),
         marks: ask.axis.marks(),
         span: format!("{} to {}", view::clock(from, facts.at), view::clock(to, facts.at)),
         wrong,
         health,
-        failure,
+        failure: found.failure,
         blind: facts.sweeps.as_ref().is_some_and(|it| !it.failure.is_empty() || it.limitations.iter().any(|it| it.blinds)),
         ask,
     };
@@ -200,10 +224,9 @@ fn render(page: &RunsPage, facts: &Facts, ask: &Ask, runs: &[Run], more: bool, f
 }
 
 /// What is not well of journal, watches and rights, and the rest in one line. Who scrapes is no matter of this page.
-fn health(facts: &Facts) -> (Vec<Line>, String) {
-    let lines = doctor::report(facts).lines;
+fn health(report: Report) -> (Vec<Line>, String) {
     let (wrong, rest): (Vec<_>, Vec<_>) =
-        lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
+        report.lines.into_iter().filter(|line| line.about != "scrapes").partition(|line| line.mark == doctor::Mark::Bad);
     let told = ["watches", "changes", "sweeps", "journal"];
     let rest: Vec<_> = rest.into_iter().filter(|line| told.contains(&line.about.as_str())).map(|line| line.found).collect();
     (wrong, rest.join(" · "))
@@ -215,18 +238,22 @@ mod tests {
     use super::super::words::tests::run;
     use super::*;
     use crate::cluster::now::WatchNow;
+    use crate::cluster::slots::{Plans, Slots};
     use crate::journal::Batch;
     use crate::node::limits::Limitation;
     use crate::serve::doctor::Sweeps;
+    use chaoscope_model::plan::Schedule;
     use chaoscope_model::run::Phase;
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
+    use std::collections::BTreeMap;
 
     async fn page(facts: Facts, runs: Vec<Run>) -> RunsPage {
         let (journal, _) =
             Journal::open(&journal::Config { folder: None, retention: None, max_bytes: None, settle: std::time::Duration::ZERO }).unwrap();
         journal.record(Batch { runs, ..Batch::default() }).await.unwrap();
         let access = Access::open(Config { mode: Mode::None }).unwrap();
-        RunsPage { journal, gather: Arc::new(move || facts.clone()), access, telemetry_path: "/metrics".to_owned() }
+        let outlook = Outlook::new(Arc::new(Plans::default), String::new());
+        RunsPage { journal, gather: Arc::new(move || facts.clone()), access, outlook, telemetry_path: "/metrics".to_owned() }
     }
 
     fn facts(role: &'static str) -> Facts {
@@ -234,7 +261,11 @@ mod tests {
     }
 
     async fn asked(facts: Facts, runs: Vec<Run>, query: &str) -> (StatusCode, String) {
-        let response = show(State(Arc::new(page(facts, runs).await)), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
+        told(page(facts, runs).await, query).await
+    }
+
+    async fn told(page: RunsPage, query: &str) -> (StatusCode, String) {
+        let response = show(State(Arc::new(page)), RawQuery(Some(query.to_owned())), HeaderMap::new()).await;
         let status = response.status();
         assert!(response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'; style-src 'sha256-"));
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
@@ -264,6 +295,42 @@ mod tests {
         assert!(html.contains("api/v1/stream?kind=PodChaos\"") && html.contains("<details open>"));
         let (status, html) = asked(facts("cluster"), vec![run("one", 99_000)], "phase=runing").await;
         assert!(status == StatusCode::BAD_REQUEST && html.contains("is none of") && !html.contains("shop/one"), "{html}");
+    }
+
+    /// Every six hours `shop/nightly<b>`, next at 05:00 of the second day.
+    fn planned() -> Plans {
+        let mut slots = Slots::new(None, &BTreeMap::new());
+        let mut nightly =
+            Schedule { cron: "@every 6h".into(), makes: "NetworkChaos".into(), action: "delay".into(), ..Schedule::default() };
+        (nightly.about.namespace, nightly.about.name) = ("shop".into(), "nightly<b>".into());
+        nightly.created_at = Some(Timestamp::from_second(86_400 - 3600).unwrap());
+        nightly.duration = Some(SignedDuration::from_secs(90));
+        slots.see(&Arc::new(nightly), Timestamp::from_second(86_400).unwrap(), &|_| None);
+        slots.plans()
+    }
+
+    #[tokio::test]
+    async fn what_is_due_within_a_day_stands_above_the_runs() {
+        let with = async |query: &str| {
+            let page = page(facts("cluster"), vec![run("one", 99_000)]).await;
+            told(RunsPage { outlook: Outlook::new(Arc::new(planned), "lab".to_owned()), ..page }, query).await.1
+        };
+        // It is 03:46:40 of the second day.
+        let html = with("").await;
+        let wanted = "<li>05:00:00Z <span class=\"soft\">in 1 h 13 min</span> · shop/nightly&#60;b&#62; <span class=\"soft\">· NetworkChaos · delay · for 1 min 30 s · cluster lab</span></li>";
+        assert!(html.contains(wanted) && html.contains("<li>23:00:00Z") && html.find("<h2>Next") < html.find("shop/one"), "{html}");
+        assert_eq!(html.matches("nightly").count(), 4, "not what is due after a day");
+        for (query, shown) in [
+            ("namespace=shop&kind=Net*", true),
+            ("cluster=other", false),
+            ("name=!nightly*", false),
+            ("target_pod=web-0", false),
+            ("to=1970-01-02T01:00:00Z", false),
+            ("phase=runing", false),
+        ] {
+            assert_eq!(with(query).await.contains("<h2>Next"), shown, "{query}");
+        }
+        assert!(!asked(facts("cluster"), vec![], "").await.1.contains("<h2>Next"));
     }
 
     #[tokio::test]

@@ -126,6 +126,11 @@ impl Line {
         self.zone.as_ref().or(controller).or(anybody.then_some(&UTC))
     }
 
+    /// Whether it can be told which times it stands for: not where the controller's time zone is unknown and matters.
+    pub fn is_told(&self, zone: Option<&TimeZone>) -> bool {
+        self.clocks(zone).is_some()
+    }
+
     /// How long after the last child, for a line that counts from there; `None` for one that follows the calendar.
     pub fn interval(&self) -> Option<SignedDuration> {
         match &self.kind {

@@ -172,11 +172,17 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
 }
 
 fn schedule(object: &Value) -> Result<Schedule, Undecodable> {
+    let makes = text_or_empty(object, "spec.type")?;
+    let child = spec::child(&makes, object)?;
+    let action = spec::action(&makes, &child)?;
+    let acts = text(&child, "spec.duration")?.and_then(|text| duration(&text));
     Ok(Schedule {
         about: reference("Schedule", object)?,
         version: version(object)?,
         cron: text_or_empty(object, "spec.schedule")?,
-        makes: text_or_empty(object, "spec.type")?,
+        duration: acts.filter(|_| !spec::is_one_shot(&makes, &action)),
+        makes,
+        action,
         concurrency: text_or_empty(object, "spec.concurrencyPolicy")?,
         starting_deadline: integer(object, "spec.startingDeadlineSeconds")?,
         paused: tag(object, "annotations", "experiment.chaos-mesh.org/pause") == Some("true"),
@@ -246,4 +252,55 @@ fn pod_faults(kind: &str, object: &Value) -> Result<PodFaults, Undecodable> {
         failure: text_or_empty(object, "status.failedMessage")?,
         sources: sources.into_iter().collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn decoded(spec: &Value, status: &Value) -> Object {
+        let metadata = json!({"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": "7"});
+        let object = json!({"metadata": metadata, "spec": spec, "status": status});
+        match decode("NetworkChaos", &object, Timestamp::UNIX_EPOCH, &Decoding::default()).unwrap() {
+            Some(Observation::Experiment(object)) => *object,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn conditions(selected: &str, injected: &str, recovered: &str) -> Value {
+        json!([{"type": "AllRecovered", "status": recovered}, {"type": "Paused", "status": "False"},
+               {"type": "Selected", "status": selected}, {"type": "AllInjected", "status": injected}])
+    }
+
+    #[test]
+    fn without_records_each_release_claims_its_own_and_none_claims_a_selection() {
+        for (release, claimed) in [("2.5", "True"), ("2.6", "True"), ("2.7", "False")] {
+            let object =
+                decoded(&json!({}), &json!({"conditions": conditions("False", claimed, claimed), "experiment": {"desiredPhase": "Run"}}));
+            assert_eq!((object.selected, object.all_injected), (false, claimed == "True"), "{release}");
+            assert!(object.records.is_empty() && object.desired == Some(Desired::Run), "{release}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_2_6_has_all_of_its_events_and_one_of_2_7_the_newest_hundred() {
+        for (release, count) in [("2.6", 250), ("2.7", 100)] {
+            let mut events =
+                vec![json!({"type": "Failed", "operation": "Apply", "message": "no", "timestamp": "2026-11-21T15:00:00Z"}); count - 1];
+            events.push(json!({"type": "Succeeded", "operation": "Apply", "timestamp": "2026-11-21T15:10:00Z"}));
+            let record = json!({"id": "shop/web-0", "selectorKey": ".", "phase": "Injected", "injectedCount": 2, "recoveredCount": 1, "events": events});
+            let object = decoded(&json!({}), &json!({"experiment": {"desiredPhase": "Run", "containerRecords": [record]}}));
+            let record = &object.records[0];
+            assert_eq!((record.injected, record.recovered, record.phase), (2, 1, RecordPhase::Injected), "{release}");
+            assert_eq!(record.steps.last().map(|step| step.at.to_string()).as_deref(), Some("2026-11-21T15:10:00Z"), "{release}");
+        }
+    }
+
+    #[test]
+    fn an_object_for_another_cluster_may_have_no_status_before_2_7() {
+        let object = decoded(&json!({"remoteCluster": "far", "rate": {"rate": "1mbps"}}), &Value::Null);
+        assert!(object.remote && !object.selected && object.desired.is_none() && object.records.is_empty());
+        assert_eq!(object.parameters.get("rate.rate").map(String::as_str), Some("1mbps"), "netem's rate came with 2.7");
+    }
 }

@@ -2,11 +2,11 @@
 //!
 //! From `api/v1alpha1/*_types.go`. To add a chaos kind: a row in the kinds table, and an arm here where it has no `spec.action`.
 
-use super::fields::{Undecodable, text};
+use super::fields::{Undecodable, at, text};
 use super::kinds::is_experiment;
 use chaoscope_model::observation::TargetName;
 use chaoscope_model::shortened;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Kinds whose records name no pod: a machine, or a JSON document of a cloud's selector.
@@ -44,6 +44,16 @@ pub(super) fn action(kind: &str, object: &Value) -> Result<String, Undecodable> 
     };
     let named: Vec<_> = parts.iter().filter(|(path, _)| given(path).is_some()).map(|(_, name)| *name).collect();
     Ok(named.join("+"))
+}
+
+/// What a schedule makes, as an object with that spec and nothing else; the spec is empty where it has none, as for a workflow.
+/// It is in a field named after the kind: `networkChaos`, `physicalmachineChaos`.
+pub(super) fn child(makes: &str, schedule: &Value) -> Result<Value, Undecodable> {
+    let spec = match makes.strip_suffix("Chaos") {
+        Some(kind) if is_experiment(makes) => at(schedule, &format!("spec.{}Chaos", kind.to_lowercase()))?,
+        _ => None,
+    };
+    Ok(json!({ "spec": spec.unwrap_or(&json!({})) }))
 }
 
 /// Namespace, pod and container of a record's id: `namespace/pod[/container[/volume]]`.
@@ -135,6 +145,18 @@ mod tests {
         }});
         let shown: Vec<_> = parameters(&object).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(shown, ["action=delay", "delay.latency=100ms", "externalTargets=10.0.0.1,db", "target.mode=all"]);
+    }
+
+    #[test]
+    fn a_schedule_holds_what_it_makes_under_the_kinds_name() {
+        let schedule = |key: &str, spec: Value| json!({ "spec": { "type": "?", key: spec } });
+        let partition = schedule("networkChaos", json!({"action": "partition"}));
+        assert_eq!(action("NetworkChaos", &child("NetworkChaos", &partition).unwrap()).unwrap(), "partition");
+        let machine = schedule("physicalmachineChaos", json!({"action": "disk-fill"}));
+        assert_eq!(child("PhysicalMachineChaos", &machine).unwrap()["spec"]["action"], "disk-fill");
+        for (makes, schedule) in [("Workflow", schedule("workflow", json!({"entry": "all"}))), ("PodChaos", partition)] {
+            assert_eq!(child(makes, &schedule).unwrap(), json!({"spec": {}}), "{makes}");
+        }
     }
 
     #[test]

@@ -4,15 +4,15 @@
 //! block (who may see what, writing JSON) is done for many changes at once.
 
 use super::super::Api;
-use super::super::events::passes;
 use super::super::problem::Problem;
+use super::page::Page;
+use super::turns::{Turned, Watch};
 use super::{End, frame};
-use crate::journal::{Change, Item};
+use crate::journal::{self, Change, Item};
 use crate::serve::access::Viewer;
 use axum::body::Bytes;
 use chaoscope_model::query::Filter;
 use chaoscope_model::run::Run;
-use jiff::Timestamp;
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -27,30 +27,37 @@ use tokio::time::{Instant, interval_at, timeout};
 const BATCH: usize = 256;
 /// How often a feed looks whether it is where the journal is.
 const LOOK: Duration = Duration::from_millis(250);
-/// Bytes after which a chunk is sent; one event may make it longer.
-pub(super) const CHUNK: usize = 16 << 10;
 
 /// One stream's source.
 pub(super) struct Feed {
     api: Arc<Api>,
     viewer: Viewer,
     filter: Filter,
+    /// What of the filter a run that passed it goes on to pass.
+    lasting: Filter,
     out: Sender<Bytes>,
     journal: String,
     /// The last change that was looked at, whether or not it was sent.
     seq: u64,
     changes: Receiver<Arc<Change>>,
+    turned: Receiver<Turned>,
+    _watch: Arc<Watch>,
 }
 
+/// What is written, with its position where it has one.
+type Items = Vec<(Option<u64>, Item)>;
+
 /// `Break`: the stream is over.
-type Flow = ControlFlow<End>;
+type Flow<T = ()> = ControlFlow<End, T>;
 
 impl Feed {
     /// A feed of what happens from now on.
     pub(super) fn new(api: Arc<Api>, viewer: Viewer, filter: Filter, out: Sender<Bytes>) -> Self {
         let changes = api.journal.subscribe();
+        let (watch, turned) = api.turns.watch(&api.journal, &api.present.clock);
         let (journal, seq) = api.journal.position();
-        Self { api, viewer, filter, out, journal, seq, changes }
+        let lasting = filter.lasting();
+        Self { api, viewer, filter, lasting, out, journal, seq, changes, turned, _watch: watch }
     }
 
     /// Feeds until the end; `last` is the position the client has.
@@ -74,6 +81,7 @@ impl Feed {
         loop {
             let flow = tokio::select! {
                 change = self.changes.recv() => self.changed(change).await,
+                turned = self.turned.recv() => self.turned(turned).await,
                 _ = heartbeat.tick() => self.mark().await,
                 _ = renewal.tick() => self.renew().await,
                 _ = look.tick() => self.look().await,
@@ -91,6 +99,7 @@ impl Feed {
             Some(Some((journal, seq))) if journal == self.journal => {
                 self.seq = seq;
                 self.catch_up().await?;
+                self.tell_all_turned().await?; // some may have turned while nobody listened
             }
             Some(_) => {
                 self.reset("position of another journal").await?;
@@ -128,6 +137,44 @@ impl Feed {
         if self.changes.is_empty() && self.api.journal.position().1 > self.seq { self.catch_up().await } else { ControlFlow::Continue(()) }
     }
 
+    /// Runs that turned, as they are where this stream is: what it still has to tell of them goes first, so that nothing older comes after.
+    async fn turned(&mut self, turned: Result<Turned, RecvError>) -> Flow {
+        if self.api.journal.position().1 > self.seq {
+            self.catch_up().await?;
+        }
+        let ids = match turned {
+            Ok(ids) => ids,
+            Err(RecvError::Lagged(_)) => return self.tell_all_turned().await,
+            Err(RecvError::Closed) => return ControlFlow::Break(End::Stopping),
+        };
+        for ids in ids.chunks(BATCH) {
+            let ids = ids.to_vec();
+            let read = move |api: &Api| ids.iter().filter_map(|id| api.journal.run(id).transpose()).collect::<Result<_, _>>();
+            let runs = self.read(read).await?;
+            self.tell_turned(runs).await?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    async fn tell_all_turned(&mut self) -> Flow {
+        let runs = self.read(|api| api.journal.open_runs()).await?;
+        self.tell_turned(runs).await
+    }
+
+    /// Those of these runs that are stuck or overdue now. They get no position: nothing was stored.
+    async fn tell_turned(&mut self, runs: Vec<Run>) -> Flow {
+        let now = self.api.clock();
+        let turned = runs.into_iter().filter(|run| run.stuck_at(now).or(run.overdue_at(now)).is_some());
+        self.write(turned.map(|run| (None, Item::Run(Arc::new(run)))).collect(), true).await
+    }
+
+    async fn read(&self, read: impl FnOnce(&Api) -> Result<Vec<Run>, journal::Error> + Send + 'static) -> Flow<Vec<Run>> {
+        match self.api.ask(move |api| Ok::<_, Problem>(read(api)?)).await {
+            Ok(runs) => ControlFlow::Continue(runs),
+            Err(_) => ControlFlow::Break(End::Broken),
+        }
+    }
+
     /// Reads the journal from where this stream is to its end.
     async fn catch_up(&mut self) -> Flow {
         let mut anew = false;
@@ -148,15 +195,13 @@ impl Feed {
     /// between begins anew. What was stored meanwhile is still to be caught up with.
     async fn reset(&mut self, reason: &str) -> Flow {
         let (_, seq) = self.api.journal.position();
-        let Ok(runs) = self.api.ask(|api| Ok::<_, Problem>(api.journal.open_runs()?)).await else {
-            return ControlFlow::Break(End::Broken);
-        };
+        let runs = self.read(|api| api.journal.open_runs()).await?;
         let mut out = Vec::new();
         if frame::event(&mut out, "reset", None, &json!({ "reason": reason, "journal": self.journal })).is_err() {
             return ControlFlow::Break(End::Broken);
         }
         self.send(out.into()).await?;
-        self.write(runs.into_iter().map(|run| (None, Item::Run(Arc::new(run)))).collect()).await?;
+        self.write(runs.into_iter().map(|run| (None, Item::Run(Arc::new(run)))).collect(), false).await?;
         self.seq = seq;
         self.mark().await
     }
@@ -164,13 +209,20 @@ impl Feed {
     /// Sends what the client may see and asked for of these changes, oldest first.
     async fn tell(&mut self, changes: Vec<Change>) -> Flow {
         let Some(last) = changes.last().map(|change| change.seq) else { return ControlFlow::Continue(()) };
-        self.write(changes.into_iter().map(|change| (Some(change.seq), change.item)).collect()).await?;
+        self.write(changes.into_iter().map(|change| (Some(change.seq), change.item)).collect(), true).await?;
         self.seq = last;
         ControlFlow::Continue(())
     }
 
-    async fn write(&mut self, items: Vec<(Option<u64>, Item)>) -> Flow {
-        let page = Page { viewer: self.viewer.clone(), filter: self.filter.clone(), journal: self.journal.clone(), now: self.api.clock() };
+    /// `holds`: whether the client may hold runs that leave its filter.
+    async fn write(&mut self, items: Items, holds: bool) -> Flow {
+        let page = Page {
+            viewer: self.viewer.clone(),
+            filter: self.filter.clone(),
+            lasting: holds.then(|| self.lasting.clone()),
+            journal: self.journal.clone(),
+            now: self.api.clock(),
+        };
         let written = tokio::task::spawn_blocking(move || page.write(items)).await;
         let chunks = match written {
             Ok(Ok(chunks)) => chunks,
@@ -204,51 +256,5 @@ impl Feed {
             }
             Err(_) => ControlFlow::Break(End::Denied),
         }
-    }
-}
-
-/// What a batch of changes is written with.
-struct Page {
-    viewer: Viewer,
-    filter: Filter,
-    journal: String,
-    now: Timestamp,
-}
-
-impl Page {
-    /// May block.
-    fn write(mut self, items: Vec<(Option<u64>, Item)>) -> Result<Vec<Bytes>, End> {
-        self.filter.now = Some(self.now);
-        let (mut chunks, mut out) = (Vec::new(), Vec::new());
-        for (seq, item) in items {
-            let id = seq.map(|seq| frame::id(&self.journal, seq));
-            self.item(&mut out, id.as_deref(), &item).map_err(|_| End::Broken)?;
-            if out.len() >= CHUNK {
-                chunks.push(std::mem::take(&mut out).into());
-            }
-        }
-        if !out.is_empty() {
-            chunks.push(out.into());
-        }
-        // What could not be asked was kept back: the client must not be moved past it.
-        self.viewer.complete().map(|()| chunks).map_err(|_| End::Denied)
-    }
-
-    fn item(&self, out: &mut Vec<u8>, id: Option<&str>, item: &Item) -> serde_json::Result<()> {
-        match item {
-            Item::Run(run) => match self.seen(run) {
-                Some(run) => frame::event(out, "run", id, &run),
-                None => Ok(()),
-            },
-            Item::Event(event, run) if passes(&self.viewer, &self.filter, event, run.as_deref()) => {
-                frame::event(out, "event", id, &**event)
-            }
-            Item::Event(..) => Ok(()),
-        }
-    }
-
-    fn seen(&self, run: &Run) -> Option<Run> {
-        let seen = self.viewer.see(run).filter(|seen| self.filter.matches_run(seen))?;
-        Some(seen.at(self.now))
     }
 }

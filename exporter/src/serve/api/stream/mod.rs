@@ -1,13 +1,16 @@
-//! `/api/v1/stream`: changes of runs and events as Server-Sent Events. Here a stream begins; what is sent in it is in `feed`, how that looks
-//! in `frame`.
+//! `/api/v1/stream`: changes of runs and events as Server-Sent Events. Here a stream begins; what is sent in it, and when, is in `feed`, what
+//! of it a caller is told in `page`, how that looks in `frame`, and what time alone changes in `turns`.
 //!
 //! A client that does not read costs only itself: its feed waits for room in a short queue, lags, and goes on from the journal.
 
 mod feed;
 mod frame;
+mod page;
+mod turns;
 
 #[cfg(fuzzing)]
 pub(super) use frame::position;
+pub(super) use turns::Turns;
 
 use super::problem::Problem;
 use super::{Api, openapi, parameters};
@@ -24,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-/// Chunks that wait for a client; each is at most a few times [`feed::CHUNK`] long.
+/// Chunks that wait for a client; each is at most a few times [`page::CHUNK`] long.
 const QUEUE: usize = 4;
 /// Says where a stream goes on (HTML, "Server-sent events").
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -59,11 +62,11 @@ pub struct Counts {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "for the contract: it is written field by field")]
 pub(super) struct Frame {
-    /// What it is: `run`, `event`, `reset` or `end`.
+    /// What it is: `run`, `left`, `event`, `reset` or `end`.
     event: String,
-    /// The position behind it.
+    /// The position behind it; none where nothing was stored.
     id: Option<String>,
-    /// JSON: a run, an event, or why.
+    /// JSON: a run, the id of a run that left, an event, or why.
     data: String,
 }
 
@@ -115,10 +118,12 @@ impl Counts {
 
 /// Changes as they are stored.
 ///
-/// Server-Sent Events. `run`: a run as it is now. `event`: an event. `reset`: what is known about runs may have gaps; forget it, the open
-/// runs follow. `end`: the server ends the stream, and why; come again. Every `id` is a position to go on from, by the header
-/// `Last-Event-ID` or the parameter `last_event_id`; ids also come alone, every few seconds. Without a position a stream begins with what
-/// happens next; its first line is the position to ask lists from.
+/// Server-Sent Events. `run`: a run as it is now; without an `id` where it became stuck or overdue, which only time does. `left`: the run
+/// `{"id": …}` does not pass the filter, or not any more; drop it if it is held. `event`: an event. `reset`: what is known about runs may
+/// have gaps; forget it, the open runs follow. `end`: the server ends the stream, and why; come again. Every `id` is a position to go on
+/// from, by the header `Last-Event-ID` or the parameter `last_event_id`; ids also come alone, every few seconds. Who goes on is told again
+/// which open runs are stuck or overdue. Without a position a stream begins with what happens next; its first line is the position to ask
+/// lists from.
 #[utoipa::path(
     get, path = "/api/v1/stream", operation_id = "streamChanges", tag = "stream",
     params(openapi::LastEventId, openapi::Filters),
