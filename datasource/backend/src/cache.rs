@@ -67,9 +67,18 @@ type Asking = Shared<BoxFuture<'static, Answer>>;
 
 enum Slot {
     /// Somebody asks.
-    Asking(WeakShared<BoxFuture<'static, Answer>>),
+    Asking { since: Instant, asking: WeakShared<BoxFuture<'static, Answer>> },
     /// Answered.
-    Kept { until: Instant, bytes: usize, data: Arc<Data> },
+    Kept { since: Instant, until: Instant, bytes: usize, data: Arc<Data> },
+}
+
+impl Slot {
+    /// When it was asked for.
+    const fn since(&self) -> Instant {
+        match self {
+            Self::Asking { since, .. } | Self::Kept { since, .. } => *since,
+        }
+    }
 }
 
 struct Store {
@@ -89,29 +98,31 @@ impl Cache {
         Self { store: Arc::new(Mutex::new(Store { slots: LruCache::unbounded(), bytes: 0 })), keep }
     }
 
-    /// The answer of a key: kept, under way, or asked now.
-    pub async fn get<F>(&self, key: Key, ask: impl FnOnce() -> F) -> Answer
+    /// The answer of a key: kept, under way, or asked now. One that was asked for before `since` is not good enough.
+    pub async fn get<F>(&self, key: Key, since: Option<Instant>, ask: impl FnOnce() -> F) -> Answer
     where
         F: Future<Output = Result<Data, Error>> + Send + 'static,
     {
-        let asking = match self.look(key, ask) {
+        let asking = match self.look(key, since, ask) {
             Ok(kept) => return Ok(kept),
             Err(asking) => asking,
         };
         asking.await
     }
 
-    fn look<F>(&self, key: Key, ask: impl FnOnce() -> F) -> Result<Arc<Data>, Asking>
+    fn look<F>(&self, key: Key, since: Option<Instant>, ask: impl FnOnce() -> F) -> Result<Arc<Data>, Asking>
     where
         F: Future<Output = Result<Data, Error>> + Send + 'static,
     {
         let mut store = lock(&self.store);
+        let now = Instant::now();
+        let fresh = |asked: &Instant| since.is_none_or(|since| *asked >= since);
         match store.slots.get(&key) {
-            Some(Slot::Kept { until, data, .. }) if *until > Instant::now() => {
+            Some(Slot::Kept { since, until, data, .. }) if *until > now && fresh(since) => {
                 metrics::looked_up("hit");
                 return Ok(Arc::clone(data));
             }
-            Some(Slot::Asking(asking)) => {
+            Some(Slot::Asking { since, asking }) if fresh(since) => {
                 if let Some(asking) = asking.upgrade() {
                     metrics::looked_up("shared");
                     return Err(asking);
@@ -125,13 +136,13 @@ impl Cache {
         let work = async move {
             let answer = asked.await.map(Arc::new);
             if let Some(store) = weak.upgrade() {
-                lock(&store).finish(place, answer.as_ref().ok(), keep);
+                lock(&store).finish(place, answer.as_ref().ok(), now, keep);
             }
             answer
         };
         let asking = work.boxed().shared();
         if let Some(weak) = asking.downgrade() {
-            store.put(key, Slot::Asking(weak));
+            store.put(key, Slot::Asking { since: now, asking: weak });
         }
         Err(asking)
     }
@@ -162,10 +173,14 @@ impl Store {
         }
     }
 
-    fn finish(&mut self, key: Key, answer: Option<&Arc<Data>>, keep: Duration) {
+    fn finish(&mut self, key: Key, answer: Option<&Arc<Data>>, since: Instant, keep: Duration) {
+        // Somebody asked again meanwhile, for a fresher answer: that one counts.
+        if self.slots.peek(&key).is_some_and(|slot| slot.since() > since) {
+            return;
+        }
         match answer.filter(|_| !keep.is_zero()) {
             Some(data) => {
-                let slot = Slot::Kept { until: Instant::now() + keep, bytes: weight(data), data: Arc::clone(data) };
+                let slot = Slot::Kept { since, until: Instant::now() + keep, bytes: weight(data), data: Arc::clone(data) };
                 self.put(key, slot);
             }
             None => {
@@ -179,7 +194,7 @@ impl Store {
 
 const fn bytes_of(slot: &Slot) -> usize {
     match slot {
-        Slot::Asking(_) => 0,
+        Slot::Asking { .. } => 0,
         Slot::Kept { bytes, .. } => *bytes,
     }
 }

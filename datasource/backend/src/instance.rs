@@ -3,6 +3,7 @@
 
 use crate::cache::{self, Cache, Key};
 use crate::frames::{self, Data, Frame};
+use crate::live::signal::{Listener, Signals};
 use crate::origin::{Error, Fault, Found, Health, Identity, Origin};
 use crate::query::{Ask, List, Needs, Query, Question};
 use crate::settings::{Product, Settings};
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
 
 /// Most rows of one answer, whatever a query says.
 const MOST_ROWS: usize = 10_000;
@@ -23,13 +25,16 @@ pub struct Instance {
     origin: Arc<Origin>,
     cache: Cache,
     settings: Settings,
+    signals: Signals,
 }
 
 impl Instance {
     /// Opens nothing yet: a wrong address shows when it is asked.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let origin = Arc::new(Origin::new(&settings)?);
-        Ok(Self { origin, cache: Cache::new(settings.cache), settings })
+        let (open, cache) = (Arc::clone(&origin), Cache::new(settings.cache));
+        let signals = Signals::new(Arc::new(move || open.changes()));
+        Ok(Self { origin, cache, settings, signals })
     }
 
     /// Asks the origin, through the cache, and makes the frames.
@@ -38,8 +43,23 @@ impl Instance {
         Ok(frames::answer(query, &data, Timestamp::now()))
     }
 
+    /// The same, from what was asked for at `since` or later.
+    pub async fn answer_since(&self, query: &Query, since: Instant) -> Result<Vec<Frame>, Error> {
+        let data = self.found(query, &Identity::default(), Some(since)).await?;
+        Ok(frames::answer(query, &data, Timestamp::now()))
+    }
+
+    /// One more listener for changes at the origin.
+    pub fn listen(&self) -> Listener {
+        self.signals.listen()
+    }
+
     /// What the origin has for a query.
     pub async fn data(&self, query: &Query, who: &Identity) -> Result<Data, Error> {
+        self.found(query, who, None).await
+    }
+
+    async fn found(&self, query: &Query, who: &Identity, since: Option<Instant>) -> Result<Data, Error> {
         let list = match &query.ask {
             Ask::Values(list) => Some(list.clone()),
             _ => None,
@@ -48,18 +68,14 @@ impl Instance {
         let who = self.forwarded(who);
         let key = Key::new(query.ask.needs(), list, &question, &who);
         let (origin, place) = (Arc::clone(&self.origin), key.clone());
-        let found = self.cache.get(key, || async move { fetch(&origin, place.needs, place.list, &place.question, &who).await }).await?;
+        let found =
+            self.cache.get(key, since, || async move { fetch(&origin, place.needs, place.list, &place.question, &who).await }).await?;
         Ok(cache::narrowed(&found, query.question.window))
     }
 
     /// What "Save & test" says.
     pub async fn check(&self, who: &Identity) -> Health {
         self.origin.check(&self.forwarded(who)).await
-    }
-
-    /// The filters an editor cannot widen.
-    pub fn fixed(&self) -> &[(String, String)] {
-        &self.settings.fixed
     }
 
     /// Its settings.

@@ -57,7 +57,7 @@ async fn fifty_who_ask_at_once_ask_once() {
     let asking: Vec<_> = (0..50)
         .map(|_| {
             let (cache, upstream) = (Arc::clone(&cache), upstream.clone());
-            tokio::spawn(async move { cache.get(key("a"), || upstream.ask()).await })
+            tokio::spawn(async move { cache.get(key("a"), None, || upstream.ask()).await })
         })
         .collect();
     while upstream.counts().0 == 0 {
@@ -68,7 +68,7 @@ async fn fifty_who_ask_at_once_ask_once() {
         assert!(matches!(&*asking.await.unwrap().unwrap(), Data::Values(found) if found.items == ["a"]));
     }
     assert_eq!(upstream.counts(), (1, 0));
-    cache.get(key("a"), || upstream.clone().ask()).await.unwrap();
+    cache.get(key("a"), None, || upstream.clone().ask()).await.unwrap();
     assert_eq!(upstream.counts(), (1, 0), "kept");
 }
 
@@ -77,7 +77,7 @@ async fn one_who_leaves_takes_nothing_from_the_others_and_the_last_one_ends_it()
     let (cache, upstream) = (Arc::new(Cache::new(Duration::from_mins(1))), Upstream::default());
     let spawn = || {
         let (cache, upstream) = (Arc::clone(&cache), upstream.clone());
-        tokio::spawn(async move { cache.get(key("a"), || upstream.ask()).await })
+        tokio::spawn(async move { cache.get(key("a"), None, || upstream.ask()).await })
     };
     let wait = async |task: &tokio::task::JoinHandle<_>| {
         for _ in 0..20 {
@@ -98,7 +98,7 @@ async fn one_who_leaves_takes_nothing_from_the_others_and_the_last_one_ends_it()
     let upstream = Upstream::default();
     let of = |name: &'static str| {
         let (cache, upstream) = (Arc::clone(&cache), upstream.clone());
-        tokio::spawn(async move { cache.get(key(name), || upstream.ask()).await })
+        tokio::spawn(async move { cache.get(key(name), None, || upstream.ask()).await })
     };
     let all = [of("b"), of("b"), of("b")];
     wait(&all[2]).await;
@@ -124,11 +124,11 @@ async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
             Err(Error::Failed("no".into()))
         }
     };
-    let (one, other) = tokio::join!(cache.get(key("a"), fail), cache.get(key("a"), fail));
+    let (one, other) = tokio::join!(cache.get(key("a"), None, fail), cache.get(key("a"), None, fail));
     assert_eq!(one.unwrap_err(), other.unwrap_err());
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     assert_eq!(cache.size().0, 0);
-    cache.get(key("a"), || async { Ok(values(&[])) }).await.unwrap();
+    cache.get(key("a"), None, || async { Ok(values(&[])) }).await.unwrap();
 }
 
 #[tokio::test]
@@ -147,11 +147,11 @@ async fn what_is_over_is_kept_longer_and_nothing_where_that_is_said() {
         &Identity::default(),
     );
     for key in [&past, &open] {
-        cache.get(key.clone(), || async { Ok(values(&[])) }).await.unwrap();
+        cache.get(key.clone(), None, || async { Ok(values(&[])) }).await.unwrap();
     }
     assert!(until(&cache, &past).unwrap() > until(&cache, &open).unwrap() + Duration::from_secs(200));
     let cache = Cache::new(Duration::ZERO);
-    cache.get(past.clone(), || async { Ok(values(&[])) }).await.unwrap();
+    cache.get(past.clone(), None, || async { Ok(values(&[])) }).await.unwrap();
     assert_eq!((until(&cache, &past), cache.size()), (None, (0, 0)));
 }
 
@@ -159,13 +159,13 @@ async fn what_is_over_is_kept_longer_and_nothing_where_that_is_said() {
 async fn what_is_kept_has_bounds() {
     let cache = Cache::new(Duration::from_mins(1));
     for number in 0..700 {
-        cache.get(key(&number.to_string()), || async { Ok(values(&["a"])) }).await.unwrap();
+        cache.get(key(&number.to_string()), None, || async { Ok(values(&["a"])) }).await.unwrap();
     }
     assert_eq!(cache.size().0, MOST_ANSWERS);
     let large = "x".repeat(MOST_BYTES / 4);
     for name in ["p", "q", "r", "s", "t", "u"] {
         let large = large.clone();
-        cache.get(key(name), || async move { Ok(values(&[large.as_str()])) }).await.unwrap();
+        cache.get(key(name), None, || async move { Ok(values(&[large.as_str()])) }).await.unwrap();
     }
     let (answers, bytes) = cache.size();
     assert!(answers <= 4 && bytes <= MOST_BYTES, "{answers} {bytes}");

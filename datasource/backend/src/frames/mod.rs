@@ -160,7 +160,7 @@ impl Frame {
     }
 
     /// Says something beside the answer.
-    fn notice(&mut self, text: &str) {
+    pub fn notice(&mut self, text: &str) {
         let notice = json!({"severity": "warning", "text": look::clipped(text, look::LONGEST_NOTICE)});
         match self.meta.get_mut("notices") {
             Some(Value::Array(notices)) => notices.push(notice),

@@ -38,8 +38,16 @@ pub struct Topic {
     #[serde(rename = "i")]
     interval: u64,
     /// The panel's width in points.
-    #[serde(rename = "m")]
+    #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
     max_points: i64,
+    /// Rows where the query does not say.
+    #[serde(rename = "l")]
+    limit: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands it over so
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Keys of a saved query that say nothing about its answer.
@@ -48,7 +56,7 @@ const IRRELEVANT: [&str; 9] =
 
 impl Topic {
     /// The topic of a query, if it can be kept current: one frame, up to now.
-    pub fn of(query: &Query, saved: &Value, now: Timestamp) -> Option<Self> {
+    pub fn of(query: &Query, saved: &Value, limit: usize, now: Timestamp) -> Option<Self> {
         let single = !matches!(query.ask, Ask::Timeline(_) | Ask::Values(_) | Ask::Legacy);
         if !query.stream || !single || query.question.window.to.duration_since(now).abs() > NOW {
             return None;
@@ -62,7 +70,8 @@ impl Topic {
         let interval = if series { u64::try_from(query.interval.as_millis()).unwrap_or(u64::MAX) } else { 0 };
         // Grafana moves both ends by themselves when it refreshes; a second more or less is the same panel.
         let span = u64::try_from(span.as_secs()).ok()?.saturating_mul(1000);
-        Some(Self { json: Value::Object(json), span, interval, max_points: if series { max_points } else { 0 } })
+        let (max_points, limit) = (if series { max_points } else { 0 }, i64::try_from(limit).unwrap_or(i64::MAX));
+        Some(Self { json: Value::Object(json), span, interval, max_points, limit })
     }
 
     /// The panel's step.
@@ -75,8 +84,8 @@ impl Topic {
         self.json.get("queryType").and_then(Value::as_str).unwrap_or("runs")
     }
 
-    /// The query with its window ending now. `fixed` are the datasource's own filters: a path cannot leave them out.
-    pub fn query(&self, now: Timestamp, fixed: &[(String, String)]) -> Result<Query, Refused> {
+    /// The query with its window ending now.
+    pub fn query(&self, now: Timestamp) -> Result<Query, Refused> {
         let span = SignedDuration::from_millis(i64::try_from(self.span).unwrap_or(i64::MAX));
         let from = now.checked_sub(span).map_err(|_| Refused("the channel's window is longer than time".to_owned()))?;
         let asked = Asked {
@@ -86,8 +95,9 @@ impl Topic {
             max_points: self.max_points.max(1),
             query_type: "",
             from_alert: false,
+            limit: usize::try_from(self.limit).ok(),
         };
-        parse::query(&asked, &self.json, fixed)
+        parse::query(&asked, &self.json)
     }
 }
 
@@ -141,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     fn topic(json: Value) -> Topic {
-        Topic { json, span: 21_600_000, interval: 0, max_points: 0 }
+        Topic { json, span: 21_600_000, interval: 0, max_points: 0, limit: 1000 }
     }
 
     #[test]

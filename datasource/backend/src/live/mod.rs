@@ -8,30 +8,29 @@
 pub mod channel;
 pub mod signal;
 
-use crate::frames::json;
+use crate::frames::{Frame, json};
 use crate::instance::Instance;
-use crate::origin::{Error, Identity};
+use crate::origin::Error;
 use crate::query::Query;
 use channel::Topic;
 use jiff::Timestamp;
-use serde_json::Value;
 use signal::Signal;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::Sender;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Changes that come within this time are told together.
 const TOGETHER: Duration = Duration::from_millis(250);
 /// How often a window moves on though nothing changes: the panel's step, within these bounds.
-const STEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const STEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 /// How long to wait after a failure: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Sends the frame of a topic, now and whenever it is another, until nobody listens.
-pub async fn run(instance: Arc<Instance>, topic: Topic, out: Sender<Value>) {
+pub async fn run(instance: Arc<Instance>, topic: Topic, out: Sender<Vec<u8>>) {
     let gone = out.clone();
     tokio::select! {
         () = gone.closed() => {}
@@ -39,21 +38,22 @@ pub async fn run(instance: Arc<Instance>, topic: Topic, out: Sender<Value>) {
     }
 }
 
-async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Value>) {
-    let mut signals = instance.signals();
+async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Vec<u8>>) {
+    let mut signals = instance.listen();
     let mut told = None;
     let mut failing = Failing::default();
     let step = topic.interval().clamp(STEP.0, STEP.1);
     let mut since = Instant::now();
     loop {
         match answer(instance, topic, since).await {
-            Ok((query, packet)) => {
+            Ok((query, frame)) => {
                 failing.over(topic);
-                if told.as_ref() != Some(&packet) {
-                    if out.send(packet.clone()).await.is_err() {
+                if told != frame {
+                    let packet = frame.as_ref().map(json::packet).unwrap_or_default();
+                    if out.send(packet.into()).await.is_err() {
                         return;
                     }
-                    told = Some(packet);
+                    told = frame;
                 }
                 let relevant = signal::relevance(&query);
                 // The window moves on by itself; what has changed is told at once.
@@ -69,11 +69,10 @@ async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Value>) {
 }
 
 /// The frame as it is now, from an answer not older than `since`.
-async fn answer(instance: &Arc<Instance>, topic: &Topic, since: Instant) -> Result<(Query, Value), Error> {
-    let query = topic.query(Timestamp::now(), instance.fixed()).map_err(|refused| Error::Refused(refused.to_string()))?;
-    let frames = instance.answer_since(&query, &Identity::default(), since).await?;
-    let packet = frames.first().map_or(Value::Null, json::encode);
-    Ok((query, packet))
+async fn answer(instance: &Arc<Instance>, topic: &Topic, since: Instant) -> Result<(Query, Option<Frame>), Error> {
+    let query = topic.query(Timestamp::now()).map_err(|refused| Error::Refused(refused.0.into()))?;
+    let frames = instance.answer_since(&query, since).await?;
+    Ok((query, frames.into_iter().next()))
 }
 
 /// Waits until something may have changed the answer.

@@ -1,11 +1,10 @@
 //! That something changed at the origin: one upstream stream for all live panels of a datasource, open while somebody watches.
 
-use crate::origin::Error;
+use crate::origin::{Error, Opening};
 use crate::query::{Needs, Query};
 use bytes::Bytes;
 use chaoscope_model::query::Filter;
 use chaoscope_model::run::Run;
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use sse_stream::SseByteStream;
@@ -38,7 +37,7 @@ pub enum Signal {
 }
 
 /// How the upstream stream is opened; `None`: this origin has none.
-pub type Open = Arc<dyn Fn() -> Option<BoxFuture<'static, Result<BoxStream<'static, Result<Bytes, Error>>, Error>>> + Send + Sync>;
+pub type Open = Arc<dyn Fn() -> Option<Opening> + Send + Sync>;
 
 /// The upstream stream of a datasource.
 pub struct Signals {

@@ -7,8 +7,10 @@ use super::values::{self, Place};
 use super::{Found, Health, Identity, Upcoming};
 use crate::query::{List, Pairs, Question, Window};
 use crate::settings::Settings;
+use bytes::Bytes;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
+use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -72,6 +74,11 @@ impl Chaoscope {
         Ok(Self { http: Http::new(settings)?, fixed: settings.fixed.clone() })
     }
 
+    /// The stream of changes, of all that its token may see: it only says that it is worth asking again.
+    pub async fn changes(&self) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        self.http.open("api/v1/stream").await
+    }
+
     /// Runs that overlap the window.
     pub async fn runs(&self, question: &Question, who: &Identity) -> Result<Found<Arc<Run>>, Error> {
         let narrowed = Narrowed::of(&question.filter, &self.fixed)?;
@@ -92,7 +99,10 @@ impl Chaoscope {
         who: &Identity,
         keep: impl Fn(&T) -> bool,
     ) -> Result<Found<Arc<T>>, Error> {
-        let Some(asked) = &narrowed.asked else { return Ok(Found::whole(Vec::new())) };
+        let Some(asked) = &narrowed.asked else {
+            let notices = vec!["Nothing asked for is within the datasource's own filters.".to_owned()];
+            return Ok(Found { notices, ..Found::whole(Vec::new()) });
+        };
         let until = self.http.deadline();
         let mut found = Found::whole(Vec::new());
         let mut cursor: Option<String> = None;

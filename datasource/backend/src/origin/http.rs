@@ -17,6 +17,9 @@ use super::{Identity, tls};
 use crate::metrics::{self, Requested};
 use crate::settings::{Settings, Tls};
 use base64::Engine as _;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Proxy, Response, StatusCode, Url};
@@ -152,6 +155,27 @@ impl Http {
         };
         reply.body = self.body(response).await?;
         Ok(reply)
+    }
+
+    /// An answer that does not end, in pieces. Opened once; whoever reads it opens it again.
+    pub(super) async fn open(&self, path: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let url = self.base.join(path).map_err(|error| Error::Refused(Fault::from(error.to_string())))?;
+        let request = self.client.get(url).header(ACCEPT, "text/event-stream").headers(self.headers.clone());
+        let response = timeout_at(self.deadline(), request.send()).await.map_err(|_| fault::late(&self.name))?;
+        let response = response.map_err(|error| self.failed(&error).0)?;
+        let streams = response.status().is_success() && header(&response, &CONTENT_TYPE).starts_with("text/event-stream");
+        if !streams {
+            return Err(Error::Nonsense(Fault::from(format!("{}: no live stream, but {}", self.name, response.status()))));
+        }
+        let (name, host) = (self.name.clone(), self.base.host_str().unwrap_or("").to_owned());
+        let pieces = unfold(response, move |mut response| {
+            let (name, host) = (name.clone(), host.clone());
+            async move {
+                let piece = response.chunk().await.map_err(|error| fault::unreachable(&error, &name, &host)).transpose()?;
+                Some((piece, response))
+            }
+        });
+        Ok(pieces.boxed())
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, (Error, bool)> {

@@ -15,8 +15,11 @@ mod values;
 pub use fault::{Error, Fault};
 
 use crate::query::{List, Question};
+use bytes::Bytes;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -81,6 +84,9 @@ impl<T> Found<T> {
     }
 }
 
+/// A stream that is being opened.
+pub type Opening = BoxFuture<'static, Result<BoxStream<'static, Result<Bytes, Error>>, Error>>;
+
 /// One of the origins.
 pub enum Origin {
     /// Chaoscope's own API.
@@ -119,6 +125,22 @@ impl Origin {
         match self {
             Self::Chaoscope(origin) => origin.values(list, question, who).await,
             Self::Dashboard(origin) => origin.values(list, question, who).await,
+        }
+    }
+
+    /// A stream that says when something changed; `None`: this origin has none.
+    pub fn changes(self: &Arc<Self>) -> Option<Opening> {
+        match &**self {
+            Self::Chaoscope(_) => {
+                let origin = Arc::clone(self);
+                Some(Box::pin(async move {
+                    match &*origin {
+                        Self::Chaoscope(chaoscope) => chaoscope.changes().await,
+                        Self::Dashboard(_) => Err(Error::Refused("a Dashboard has no stream".into())),
+                    }
+                }))
+            }
+            Self::Dashboard(_) => None,
         }
     }
 

@@ -5,12 +5,13 @@
 use super::context::{from_alert, identity};
 use super::failure::{Failure, alone};
 use super::host::Host;
-use crate::frames::arrow;
+use crate::frames::{Frame, arrow};
 use crate::instance::Instance;
+use crate::live::channel::{Topic, Topics};
 use crate::metrics::Counting;
 use crate::origin::Identity;
 use crate::query::parse::{self, Asked};
-use crate::query::{Ask, Window};
+use crate::query::{Ask, Query, Window};
 use futures_util::stream::{StreamExt, iter};
 use grafana_plugin_sdk::pluginv2::data_server::Data;
 use grafana_plugin_sdk::pluginv2::{DataQuery, DataResponse, QueryDataRequest, QueryDataResponse, TimeRange};
@@ -23,18 +24,29 @@ use tonic::{Request, Response, Status};
 /// So many queries of one request run at once. A panel has a handful.
 const AT_ONCE: usize = 32;
 
+/// Where a panel's channel is named: organisation and uid of its datasource, and the topics that are known.
+#[derive(Clone)]
+struct Channels {
+    org: i64,
+    uid: String,
+    topics: Arc<Topics>,
+}
+
 type Found = Result<(Arc<Instance>, Arc<Identity>), Failure>;
 
 #[tonic::async_trait]
 impl Data for Host {
     async fn query_data(&self, request: Request<QueryDataRequest>) -> Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
-        let instance = self.instance(plugin_context.unwrap_or_default()).await;
+        let context = plugin_context.unwrap_or_default();
+        let uid = context.data_source_instance_settings.as_ref().map_or_else(String::new, |settings| settings.uid.clone());
+        let channels = Channels { org: context.org_id, uid, topics: self.topics() };
+        let instance = self.instance(context).await;
         let found = instance.map(|instance| (instance, Arc::new(identity(&headers))));
         let alert = from_alert(&headers);
         let answers = iter(queries).map(|query| {
             let ref_id = query.ref_id.clone();
-            let answer = alone(one(found.clone(), query, alert));
+            let answer = alone(one(found.clone(), query, alert, channels.clone()));
             async { (ref_id, answer.await.unwrap_or_else(Failure::response)) }
         });
         let responses = answers.buffer_unordered(AT_ONCE).collect().await;
@@ -43,9 +55,9 @@ impl Data for Host {
 }
 
 /// One query, counted.
-async fn one(found: Found, query: DataQuery, alert: bool) -> Result<DataResponse, Failure> {
+async fn one(found: Found, query: DataQuery, alert: bool, channels: Channels) -> Result<DataResponse, Failure> {
     let mut counting = Counting::default();
-    let outcome = answer(found, &query, alert, &mut counting).await;
+    let outcome = answer(found, &query, alert, &channels, &mut counting).await;
     counting.outcome = outcome.as_ref().map_or_else(|failure| failure.outcome, |_| "ok");
     if let Err(failure) = &outcome {
         tracing::debug!(ref_id = query.ref_id, status = failure.status, cause = failure.text, "a query has no answer");
@@ -53,16 +65,38 @@ async fn one(found: Found, query: DataQuery, alert: bool) -> Result<DataResponse
     outcome
 }
 
-async fn answer(found: Found, query: &DataQuery, alert: bool, counting: &mut Counting) -> Result<DataResponse, Failure> {
+async fn answer(
+    found: Found,
+    query: &DataQuery,
+    alert: bool,
+    channels: &Channels,
+    counting: &mut Counting,
+) -> Result<DataResponse, Failure> {
     let (instance, who) = found?;
     let asked = asked(query, alert)?;
     let json = saved(&query.json)?;
-    let query = parse::query(&asked, &json, instance.fixed())?;
+    let asked = Asked { limit: Some(instance.settings().limit), ..asked };
+    let query = parse::query(&asked, &json)?;
     counting.ask = name(&query.ask);
-    let frames = instance.answer(&query, &who).await?;
+    let mut frames = instance.answer(&query, &who).await?;
+    live(channels, &instance, &query, &json, &mut frames);
     let encode = |frame| arrow::encode(frame).map_err(|cause| Failure::internal(format!("the answer cannot be written: {cause}")));
     let frames = frames.iter().map(encode).collect::<Result<_, _>>()?;
     Ok(DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 })
+}
+
+/// Names the channel of a panel that is to be kept current, or says why it is not.
+fn live(channels: &Channels, instance: &Instance, query: &Query, saved: &Value, frames: &mut [Frame]) {
+    let Some(frame) = frames.first_mut().filter(|_| query.stream) else { return };
+    if instance.settings().forward_identity {
+        frame.notice("Not live: this datasource forwards the viewer's identity, which Grafana's streams do not carry.");
+        return;
+    }
+    let topic = Topic::of(query, saved, instance.settings().limit, Timestamp::now());
+    match topic.and_then(|topic| channels.topics.channel(channels.org, &channels.uid, topic)) {
+        Some(channel) => drop(frame.meta.insert("channel".to_owned(), channel.into())),
+        None => frame.notice("Not live: only ranges that end now, and kinds of query with one table, are kept current."),
+    }
 }
 
 /// What was saved: an object; nothing at all is an empty one.
@@ -87,6 +121,7 @@ fn asked(query: &DataQuery, from_alert: bool) -> Result<Asked<'_>, Failure> {
         max_points: query.max_data_points,
         query_type: &query.query_type,
         from_alert,
+        limit: None,
     })
 }
 

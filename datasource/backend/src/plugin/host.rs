@@ -5,6 +5,7 @@
 use super::context::given;
 use super::failure::{Failure, alone};
 use crate::instance::{Instance, Instances};
+use crate::live::channel::Topics;
 use crate::settings::Settings;
 use grafana_plugin_sdk::pluginv2::PluginContext;
 use std::sync::Arc;
@@ -13,9 +14,15 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 pub(super) struct Host {
     instances: Arc<Instances>,
+    topics: Arc<Topics>,
 }
 
 impl Host {
+    /// What live channels keep current.
+    pub(super) fn topics(&self) -> Arc<Topics> {
+        Arc::clone(&self.topics)
+    }
+
     /// The datasource a request is for. New if it was never asked or was changed since.
     pub(super) async fn instance(&self, context: PluginContext) -> Result<Arc<Instance>, Failure> {
         let instances = self.instances.clone();

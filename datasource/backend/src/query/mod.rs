@@ -1,9 +1,8 @@
 //! What is asked, typed: one [`Query`] for a panel, an alert rule, an annotation or a variable.
 //!
-//! Pure. How saved JSON becomes a query is in `parse`, what the old plugin saved in `legacy`, the datasource's own filters in `fixed`, values
-//! that variables leave in `variables`. Nothing here knows how an origin is reached.
+//! Pure. How saved JSON becomes a query is in `parse`, what the old plugin saved in `legacy`, values that variables
+//! leave in `variables`. Nothing here knows how an origin is reached.
 
-mod fixed;
 mod legacy;
 pub mod parse;
 mod variables;

@@ -1,9 +1,8 @@
 //! From saved JSON to a [`Query`]: lenient about what is unknown, strict about what would give a wrong answer.
 //!
-//! What the plugin before this one saved is in `legacy`; variables that nobody replaced in `variables`; the datasource's own filters in
-//! `fixed`. A new key of saved queries is read here, and is in the front's `types.ts`.
+//! What the plugin before this one saved is in `legacy`; variables that nobody replaced in `variables`. A new key of saved queries is read here, and is in the front's `types.ts`.
 
-use super::{Ask, Form, List, Needs, Pairs, Query, Question, Rows, Window, fixed, legacy, variables};
+use super::{Ask, Form, List, Needs, Pairs, Query, Question, Rows, Window, legacy, variables};
 use chaoscope_model::query::{FIELDS, Filter};
 use serde_json::Value;
 use std::time::Duration;
@@ -61,7 +60,7 @@ pub struct Asked<'a> {
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// What was understood of the JSON, before the datasource's own filters.
+/// What was understood of the JSON.
 pub(super) struct Understood {
     pub(super) ask: Ask,
     pub(super) filter: Pairs,
@@ -69,8 +68,8 @@ pub(super) struct Understood {
     pub(super) notices: Vec<String>,
 }
 
-/// Understands one saved query. `fixed` are the datasource's own filters, which no query can widen.
-pub fn query(asked: &Asked<'_>, json: &Value, fixed: &[(String, String)]) -> Result<Query, Refused> {
+/// Understands one saved query. The datasource's own filters, which no query can widen, are the origin's matter.
+pub fn query(asked: &Asked<'_>, json: &Value) -> Result<Query, Refused> {
     let named = text(json, "queryType").or_else(|| Some(asked.query_type.trim()).filter(|it| !it.is_empty()));
     let understood = match named {
         None if json.get("filters").is_none() => legacy::query(asked, json)?,
@@ -79,7 +78,7 @@ pub fn query(asked: &Asked<'_>, json: &Value, fixed: &[(String, String)]) -> Res
     let Understood { ask, filter, limit, mut notices } = understood;
     let filter = variables::without_all(filter);
     notices.extend(about(&ask, &filter, asked.from_alert)?);
-    let filter = checked(fixed::narrowed(filter, fixed)?)?;
+    let filter = checked(filter)?;
     let limit = rows(&ask, limit, asked.limit.unwrap_or(ROWS), &mut notices);
     Ok(Query {
         ref_id: asked.ref_id.to_owned(),

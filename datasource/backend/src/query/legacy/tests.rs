@@ -12,7 +12,6 @@ fn of(ref_id: &str, json: &Value) -> Result<Query, Refused> {
     read(
         &Asked { ref_id, window, interval: Duration::from_secs(15), max_points: 100, query_type: "", from_alert: false, limit: None },
         json,
-        &[],
     )
 }
 

@@ -11,7 +11,7 @@ fn asked(query_type: &str, from_alert: bool) -> Asked<'_> {
 }
 
 fn of(json: &Value) -> Result<Query, Refused> {
-    query(&asked("", false), json, &[])
+    query(&asked("", false), json)
 }
 
 fn refusal(json: &Value) -> String {
@@ -47,7 +47,7 @@ fn every_kind_of_query_is_read() {
     ] {
         assert_eq!(of(&json).unwrap().ask, ask, "{json}");
     }
-    assert_eq!(query(&asked("logs", false), &json!({}), &[]).unwrap().ask, Ask::Events { logs: true });
+    assert_eq!(query(&asked("logs", false), &json!({})).unwrap().ask, Ask::Events { logs: true });
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_limit_is_read_as_far_as_it_makes_sense() {
     assert_eq!(of(&json!({"queryType": "active", "limit": 5})).unwrap().question.limit, MOST_ROWS, "a count of some is no count");
     for (configured, json, rows) in [(300, json!(null), 300), (300, json!(5), 5), (0, json!(null), 1), (1 << 40, json!(null), 10_000)] {
         let asked = Asked { limit: Some(configured), ..asked("runs", false) };
-        assert_eq!(query(&asked, &json!({ "limit": json }), &[]).unwrap().question.limit, rows, "{configured} {json}");
+        assert_eq!(query(&asked, &json!({ "limit": json })).unwrap().question.limit, rows, "{configured} {json}");
     }
 }
 
@@ -131,17 +131,9 @@ fn alert_rules_are_told_what_would_be_wrong_in_silence() {
     let json = json!({"queryType": "active", "stream": true, "filters": {"reason": "Failed"}});
     let shown = of(&json).unwrap();
     assert_eq!(shown.notices, ["reason is about events: runs are not filtered by it"]);
-    assert!(query(&asked("", true), &json, &[]).unwrap_err().0.contains("reason is about events"));
-    assert!(!query(&asked("", true), &json!({"queryType": "active", "stream": true}), &[]).unwrap().stream);
+    assert!(query(&asked("", true), &json).unwrap_err().0.contains("reason is about events"));
+    assert!(!query(&asked("", true), &json!({"queryType": "active", "stream": true})).unwrap().stream);
     assert_eq!(pairs(&of(&json!({"queryType": "logs", "filters": {"reason": "Failed"}})).unwrap()), [("reason", "Failed")]);
-}
-
-#[test]
-fn the_datasources_own_filters_are_in_every_question() {
-    let fixed = [("namespace".to_owned(), "shop".to_owned())];
-    for json in [json!({"queryType": "runs", "filters": {"namespace": "*"}}), json!({"limit": null}), json!({"metric": "kind"})] {
-        assert_eq!(pairs(&query(&asked("", false), &json, &fixed).unwrap()), [("namespace", "shop")], "{json}");
-    }
 }
 
 /// The same examples are read by the front's tests.
@@ -225,10 +217,9 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_json_is_understood_or_refused_in_bounds(json in any_json(), points in any::<i64>(), fixed in any::<bool>()) {
-        let fixed: &[(String, String)] = if fixed { &[("namespace".to_owned(), "shop*".to_owned())] } else { &[] };
+    fn any_json_is_understood_or_refused_in_bounds(json in any_json(), points in any::<i64>()) {
         let asked = Asked { max_points: points, ..asked("", false) };
-        match query(&asked, &json, fixed) {
+        match query(&asked, &json) {
             Ok(query) => {
                 prop_assert!((1..=MOST_ROWS).contains(&query.question.limit) && (1..=11_000).contains(&query.max_points));
                 prop_assert!(query.question.filter.is_sorted());
