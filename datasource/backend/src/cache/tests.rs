@@ -203,3 +203,23 @@ fn an_answer_is_narrowed_to_the_panels_own_window() {
     let Data::Runs(found) = narrowed(&Data::Runs(Found { cut: true, ..Found::whole(runs) }), window) else { panic!() };
     assert_eq!((found.items.len(), found.cut), (1, true));
 }
+
+#[tokio::test]
+async fn what_is_too_old_is_forgotten_when_something_new_comes() {
+    let cache = Cache::new(Duration::from_millis(1));
+    let open = |name: &str| {
+        let window = Window { from: Timestamp::now(), to: Timestamp::now() };
+        Key::new(
+            Needs::Values,
+            None,
+            &Question { window, filter: vec![("name".to_owned(), name.to_owned())], limit: 1 },
+            &Identity::default(),
+        )
+    };
+    for name in ["a", "b", "c"] {
+        cache.get(open(name), None, || async { Ok(values(&["a"])) }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (answers, bytes) = cache.size();
+    assert!(answers == 1 && bytes < 1000, "{answers} {bytes}");
+}

@@ -225,7 +225,6 @@ proptest! {
                 prop_assert!(query.question.filter.is_sorted());
                 let mut filter = Filter::default();
                 prop_assert!(query.question.filter.iter().all(|(field, value)| filter.add(field, value) == Ok(true)));
-                prop_assert!(fixed.is_empty() || filter.words("namespace").is_some_and(|words| !words.matches("bank")));
             }
             Err(Refused(text)) => prop_assert!(!text.is_empty() && text.len() < 4096),
         }
