@@ -52,6 +52,8 @@ pub struct Asked<'a> {
     pub query_type: &'a str,
     /// Whether an alert rule asks (header `FromAlert`).
     pub from_alert: bool,
+    /// Rows of a query that does not say how many, as the datasource's settings have it.
+    pub limit: Option<usize>,
 }
 
 /// Why a query cannot be answered; the text says what to change.
@@ -78,7 +80,7 @@ pub fn query(asked: &Asked<'_>, json: &Value, fixed: &[(String, String)]) -> Res
     let filter = variables::without_all(filter);
     notices.extend(about(&ask, &filter, asked.from_alert)?);
     let filter = checked(fixed::narrowed(filter, fixed)?)?;
-    let limit = rows(&ask, limit, &mut notices);
+    let limit = rows(&ask, limit, asked.limit.unwrap_or(ROWS), &mut notices);
     Ok(Query {
         ref_id: asked.ref_id.to_owned(),
         question: Question { window: asked.window, filter, limit },
@@ -194,9 +196,10 @@ fn checked(mut pairs: Pairs) -> Result<Pairs, Refused> {
 }
 
 /// How many rows: what counts or lists takes as many as it can get, for less would be a wrong number.
-fn rows(ask: &Ask, wanted: Option<f64>, notices: &mut Vec<String>) -> usize {
+fn rows(ask: &Ask, wanted: Option<f64>, default: usize, notices: &mut Vec<String>) -> usize {
     let all = matches!(ask, Ask::Active { .. } | Ask::Values(_));
-    let default = if *ask == Ask::Legacy { MOST_ROWS } else { ROWS };
+    // The plugin before this one had no limit of its own.
+    let default = if *ask == Ask::Legacy { MOST_ROWS } else { default.clamp(1, MOST_ROWS) };
     match wanted.filter(|limit| *limit >= 1.0) {
         _ if all => MOST_ROWS,
         None => default,

@@ -9,7 +9,11 @@ use std::time::Duration;
 
 fn of(ref_id: &str, json: &Value) -> Result<Query, Refused> {
     let window = Window { from: Timestamp::from_second(0).unwrap(), to: Timestamp::from_second(3600).unwrap() };
-    read(&Asked { ref_id, window, interval: Duration::from_secs(15), max_points: 100, query_type: "", from_alert: false }, json, &[])
+    read(
+        &Asked { ref_id, window, interval: Duration::from_secs(15), max_points: 100, query_type: "", from_alert: false, limit: None },
+        json,
+        &[],
+    )
 }
 
 fn pairs(query: &Query) -> Vec<(&str, &str)> {

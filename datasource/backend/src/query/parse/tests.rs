@@ -7,7 +7,7 @@ use serde_json::json;
 
 fn asked(query_type: &str, from_alert: bool) -> Asked<'_> {
     let window = Window { from: Timestamp::from_second(0).unwrap(), to: Timestamp::from_second(3600).unwrap() };
-    Asked { ref_id: "A", window, interval: Duration::from_secs(15), max_points: 100, query_type, from_alert }
+    Asked { ref_id: "A", window, interval: Duration::from_secs(15), max_points: 100, query_type, from_alert, limit: None }
 }
 
 fn of(json: &Value) -> Result<Query, Refused> {
@@ -96,6 +96,10 @@ fn a_limit_is_read_as_far_as_it_makes_sense() {
         assert_eq!(query.notices.is_empty(), limit != json!(1e300) && limit != json!("inf"), "{limit}");
     }
     assert_eq!(of(&json!({"queryType": "active", "limit": 5})).unwrap().question.limit, MOST_ROWS, "a count of some is no count");
+    for (configured, json, rows) in [(300, json!(null), 300), (300, json!(5), 5), (0, json!(null), 1), (1 << 40, json!(null), 10_000)] {
+        let asked = Asked { limit: Some(configured), ..asked("runs", false) };
+        assert_eq!(query(&asked, &json!({ "limit": json }), &[]).unwrap().question.limit, rows, "{configured} {json}");
+    }
 }
 
 #[test]
