@@ -21,7 +21,7 @@ use tokio::time::Instant;
 /// Most answers kept.
 const MOST_ANSWERS: usize = 512;
 /// Most bytes kept, as estimated.
-const MOST_BYTES: usize = 96 << 20;
+const MOST_BYTES: usize = 64 << 20;
 /// Windows are widened to multiples of this …
 const GRID: SignedDuration = SignedDuration::from_secs(10);
 /// … or of a thousandth of their length.
@@ -59,6 +59,12 @@ impl Key {
     pub fn new(needs: Needs, list: Option<List>, question: &Question, who: &Identity) -> Self {
         let question = Question { window: widened(question.window), ..question.clone() };
         Self { needs, list, question, who: Caller(who.clone()) }
+    }
+
+    /// The same for this window and no other.
+    #[must_use]
+    pub fn exactly(self, window: Window) -> Self {
+        Self { question: Question { window, ..self.question }, ..self }
     }
 }
 
@@ -150,6 +156,7 @@ fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
 
 impl Store {
     fn put(&mut self, key: Key, slot: Slot) {
+        self.tidy();
         self.bytes += bytes_of(&slot);
         if let Some(old) = self.slots.put(key, slot) {
             self.bytes -= bytes_of(&old);
@@ -160,6 +167,20 @@ impl Store {
                 None => break,
             }
         }
+    }
+
+    /// Forgets what is too old, and questions nobody waits for.
+    fn tidy(&mut self) {
+        let (now, mut freed) = (Instant::now(), 0);
+        self.slots.retain(|_, slot| {
+            let stays = match slot {
+                Slot::Asking(asking) => asking.upgrade().is_some(),
+                Slot::Kept { until, .. } => *until > now,
+            };
+            freed += if stays { 0 } else { bytes_of(slot) };
+            stays
+        });
+        self.bytes -= freed;
     }
 
     fn finish(&mut self, key: Key, answer: Option<&Arc<Data>>, keep: Duration) {
@@ -221,6 +242,20 @@ pub fn narrowed(data: &Data, window: Window) -> Data {
         Data::RunsAndUpcoming(runs, due) => {
             Data::RunsAndUpcoming(keep(runs, |run| run.overlaps(window.from, window.to)), keep(due, |due| within(due.at)))
         }
+    }
+}
+
+/// Whether widening and a limit together may have left out what belongs into the window: something was cut, and something taken away here.
+pub fn lacks(found: &Data, narrowed: &Data) -> bool {
+    let fewer = |cut: bool, before: usize, after: usize| cut && after < before;
+    match (found, narrowed) {
+        (Data::Runs(before), Data::Runs(after)) => fewer(before.cut, before.items.len(), after.items.len()),
+        (Data::Events(before), Data::Events(after)) => fewer(before.cut, before.items.len(), after.items.len()),
+        (Data::Upcoming(before), Data::Upcoming(after)) => fewer(before.cut, before.items.len(), after.items.len()),
+        (Data::RunsAndUpcoming(runs, due), Data::RunsAndUpcoming(runs_left, due_left)) => {
+            fewer(runs.cut, runs.items.len(), runs_left.items.len()) || fewer(due.cut, due.items.len(), due_left.items.len())
+        }
+        _ => false,
     }
 }
 

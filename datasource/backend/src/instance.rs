@@ -47,9 +47,18 @@ impl Instance {
         let question = Question { limit: query.question.limit.clamp(1, MOST_ROWS), ..query.question.clone() };
         let who = self.forwarded(who);
         let key = Key::new(query.ask.needs(), list, &question, &who);
-        let (origin, place) = (Arc::clone(&self.origin), key.clone());
-        let found = self.cache.get(key, || async move { fetch(&origin, place.needs, place.list, &place.question, &who).await }).await?;
-        Ok(cache::narrowed(&found, query.question.window))
+        let found = self.found(key.clone(), &who).await?;
+        let narrowed = cache::narrowed(&found, question.window);
+        if !cache::lacks(&found, &narrowed) {
+            return Ok(narrowed);
+        }
+        let exact = self.found(key.exactly(question.window), &who).await?;
+        Ok(Data::clone(&exact))
+    }
+
+    async fn found(&self, key: Key, who: &Identity) -> Result<Arc<Data>, Error> {
+        let (origin, place, who) = (Arc::clone(&self.origin), key.clone(), who.clone());
+        self.cache.get(key, || async move { fetch(&origin, place.needs, place.list, &place.question, &who).await }).await
     }
 
     /// What "Save & test" says.

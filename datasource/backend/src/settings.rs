@@ -1,15 +1,17 @@
 //! How an origin is reached, as the configuration editor saves it: [`Settings`], checked once and then believed.
 //!
 //! Grafana's own names are kept where it has some (`tlsSkipVerify`, `httpHeaderName1`, …), so that provisioning files and the old plugin's
-//! settings work as they are. How each is read is in `read`. To add one: a field here, a line in [`Settings::parse`].
+//! settings work as they are. How each is read is in `read`, what
+//! proves who we are in `credentials`. To add one: a field here, a line in [`Settings::parse`].
 
+mod credentials;
 mod read;
 
-use crate::query::Pairs;
 use chaoscope_model::query::{FIELDS, Filter};
+use credentials::{basic, headers, proxy, tls};
 use read::Json;
 use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::HeaderName;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +23,6 @@ const TIMEOUT: (u64, u64, u64) = (1, 10, 120);
 const CACHE: (u64, u64, u64) = (0, 10, 3600);
 /// Rows of an answer, where nothing is said: the least, the default and the most.
 const LIMIT: (u64, u64, u64) = (1, 1000, 10_000);
-/// Most custom headers.
-const MOST_HEADERS: u32 = 32;
 
 /// A text that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -114,7 +114,7 @@ pub struct Settings {
     /// What the cluster is called: shown, and of a Chaoscope with several the only one; empty: not said.
     pub cluster: String,
     /// Filters no query can widen, `cluster` among them: sorted, without doubles.
-    pub fixed: Pairs,
+    pub fixed: Vec<(String, String)>,
     /// Rows of an answer where a query says nothing.
     pub limit: usize,
     /// How long an answer is kept.
@@ -199,87 +199,10 @@ fn address(field: &str, text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn basic(given: &Given<'_>, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Option<Basic>, String> {
-    let Some(user) = given.basic_auth else { return Ok(None) };
-    if user.is_empty() {
-        return Err("Basic auth: on, and its user is empty; write the user, or switch it off".to_owned());
-    }
-    let password = secret("basicAuthPassword").ok_or("Basic auth: the password is not set; write it, or switch basic auth off")?;
-    Ok(Some(Basic { user: user.to_owned(), password }))
-}
-
-/// Custom headers as Grafana numbers them, and the token, which is one.
-fn headers(json: &Json, given: &Given<'_>, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Vec<(HeaderName, Secret)>, String> {
-    let mut headers: Vec<(HeaderName, Secret)> = Vec::new();
-    for number in 1..=MOST_HEADERS {
-        let field = format!("httpHeaderName{number}");
-        let text = json.text(&field);
-        if text.is_empty() {
-            continue; // one that was taken away leaves a gap
-        }
-        let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("{field}: {text:?} is no name of a header"))?;
-        let value = secret(&format!("httpHeaderValue{number}"))
-            .ok_or_else(|| format!("{field}: the header {name} has no value; write it again"))?;
-        put(&mut headers, &field, name, value.expose().trim())?;
-    }
-    if let Some(token) = secret("token") {
-        let token = token.expose().trim();
-        let bare = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-        if bare.chars().any(|sign| !sign.is_ascii_graphic()) {
-            return Err("Token: it must be one word, without spaces or line breaks; copy it again".to_owned());
-        }
-        if headers.iter().any(|(name, _)| name == reqwest::header::AUTHORIZATION) {
-            return Err("Token: there is a custom header Authorization too; keep one of both".to_owned());
-        }
-        put(&mut headers, "Token", reqwest::header::AUTHORIZATION, &format!("Bearer {bare}"))?;
-    }
-    if given.basic_auth.is_some() && headers.iter().any(|(name, _)| name == reqwest::header::AUTHORIZATION) {
-        return Err(
-            "Basic auth: there is a token too, and only one of both can be sent; switch basic auth off or take the token away".to_owned()
-        );
-    }
-    Ok(headers)
-}
-
-fn put(headers: &mut Vec<(HeaderName, Secret)>, field: &str, name: HeaderName, value: &str) -> Result<(), String> {
-    HeaderValue::from_str(value)
-        .map_err(|_| format!("{field}: its value has signs a header cannot carry; copy it again, without line breaks"))?;
-    headers.push((name, Secret::from(value.to_owned())));
-    Ok(())
-}
-
-fn tls(json: &Json, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Tls, String> {
-    let client = if json.flag("tlsAuth") {
-        let need = |name: &str, what: &str| {
-            secret(name).ok_or_else(|| format!("{what}: not set; paste its PEM, or switch TLS client authentication off"))
-        };
-        Some((need("tlsClientCert", "Client certificate")?, need("tlsClientKey", "Client key")?))
-    } else {
-        None
-    };
-    let ca = if json.flag("tlsAuthWithCACert") {
-        Some(secret("tlsCACert").ok_or("CA certificate: not set; paste its PEM, or switch \"with CA cert\" off")?)
-    } else {
-        None
-    };
-    let server_name = Some(json.text("serverName")).filter(|name| !name.is_empty());
-    Ok(Tls { skip_verify: json.flag("tlsSkipVerify"), ca, client, server_name })
-}
-
-fn proxy(json: &Json, secret: &dyn Fn(&str) -> Option<Secret>) -> Result<Option<(Url, Option<Basic>)>, String> {
-    let text = json.text("proxyUrl");
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let url = address("Proxy URL", &text)?;
-    let user = Some(json.text("proxyUser")).filter(|user| !user.is_empty());
-    Ok(Some((url, user.map(|user| Basic { user, password: secret("proxyPassword").unwrap_or_default() }))))
-}
-
 /// `{field: [value, …]}` in the API's language.
-fn fixed(filters: &Value) -> Result<Pairs, String> {
+fn fixed(filters: &Value) -> Result<Vec<(String, String)>, String> {
     let mut check = Filter::default();
-    let mut pairs = Pairs::new();
+    let mut pairs = Vec::new();
     let fields = match filters {
         Value::Null => return Ok(pairs),
         Value::Object(fields) => fields,

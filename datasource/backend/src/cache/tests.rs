@@ -53,7 +53,7 @@ impl Upstream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_who_ask_at_once_ask_once() {
-    let (cache, upstream) = (Arc::new(Cache::new(Duration::from_secs(60))), Upstream::default());
+    let (cache, upstream) = (Arc::new(Cache::new(Duration::from_mins(1))), Upstream::default());
     let asking: Vec<_> = (0..50)
         .map(|_| {
             let (cache, upstream) = (Arc::clone(&cache), upstream.clone());
@@ -74,7 +74,7 @@ async fn fifty_who_ask_at_once_ask_once() {
 
 #[tokio::test]
 async fn one_who_leaves_takes_nothing_from_the_others_and_the_last_one_ends_it() {
-    let (cache, upstream) = (Arc::new(Cache::new(Duration::from_secs(60))), Upstream::default());
+    let (cache, upstream) = (Arc::new(Cache::new(Duration::from_mins(1))), Upstream::default());
     let spawn = || {
         let (cache, upstream) = (Arc::clone(&cache), upstream.clone());
         tokio::spawn(async move { cache.get(key("a"), || upstream.ask()).await })
@@ -116,7 +116,7 @@ async fn one_who_leaves_takes_nothing_from_the_others_and_the_last_one_ends_it()
 
 #[tokio::test]
 async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
-    let (cache, asked) = (Cache::new(Duration::from_secs(60)), AtomicUsize::new(0));
+    let (cache, asked) = (Cache::new(Duration::from_mins(1)), AtomicUsize::new(0));
     let fail = || {
         asked.fetch_add(1, Ordering::SeqCst);
         async {
@@ -133,7 +133,7 @@ async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
 
 #[tokio::test]
 async fn what_is_over_is_kept_longer_and_nothing_where_that_is_said() {
-    let cache = Cache::new(Duration::from_secs(60));
+    let cache = Cache::new(Duration::from_mins(1));
     let until = |cache: &Cache, key: &Key| match lock(&cache.store).slots.peek(key) {
         Some(Slot::Kept { until, .. }) => Some(*until),
         _ => None,
@@ -157,7 +157,7 @@ async fn what_is_over_is_kept_longer_and_nothing_where_that_is_said() {
 
 #[tokio::test]
 async fn what_is_kept_has_bounds() {
-    let cache = Cache::new(Duration::from_secs(60));
+    let cache = Cache::new(Duration::from_mins(1));
     for number in 0..700 {
         cache.get(key(&number.to_string()), || async { Ok(values(&["a"])) }).await.unwrap();
     }
@@ -202,4 +202,24 @@ fn an_answer_is_narrowed_to_the_panels_own_window() {
     let window = question("2026-11-21T13:00:00Z", "2026-11-21T14:00:00Z").window;
     let Data::Runs(found) = narrowed(&Data::Runs(Found { cut: true, ..Found::whole(runs) }), window) else { panic!() };
     assert_eq!((found.items.len(), found.cut), (1, true));
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_forgotten_when_something_new_comes() {
+    let cache = Cache::new(Duration::from_millis(1));
+    let open = |name: &str| {
+        let window = Window { from: Timestamp::now(), to: Timestamp::now() };
+        Key::new(
+            Needs::Values,
+            None,
+            &Question { window, filter: vec![("name".to_owned(), name.to_owned())], limit: 1 },
+            &Identity::default(),
+        )
+    };
+    for name in ["a", "b", "c"] {
+        cache.get(open(name), || async { Ok(values(&["a"])) }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (answers, bytes) = cache.size();
+    assert!(answers == 1 && bytes < 1000, "{answers} {bytes}");
 }

@@ -194,3 +194,21 @@ async fn save_and_test_says_what_it_found() {
     let health = Instance::new(settings(&server.url(), r#"{"origin":"dashboard"}"#)).unwrap().check(&Identity::default()).await;
     assert!(!health.ok && health.message.contains("is a Chaoscope") && health.details == ["Choose Chaoscope as origin."], "{health:?}");
 }
+
+#[tokio::test]
+async fn a_limit_does_not_lose_what_widening_pushed_out() {
+    let server = Scripted::start(|asked| {
+        let exact = asked.target.contains("to=2026-11-21T13%3A59%3A59Z");
+        let (at, next) = if exact { ("13:59:00", "null") } else { ("14:00:00", "\"c\"") };
+        Say::json(200, page(&[("shop", "a")]).replace("14:00:00", at).replace("\"next\":null", &format!("\"next\":{next}")))
+    })
+    .await;
+    let instance = Instance::new(settings(&server.url(), "")).unwrap();
+    let mut query = query(Ask::Runs, &[]);
+    (query.question.limit, query.question.window.to) = (1, "2026-11-21T13:59:59Z".parse().unwrap());
+    for _ in 0..2 {
+        let Data::Runs(found) = instance.data(&query, &Identity::default()).await.unwrap() else { panic!() };
+        assert_eq!((found.items.len(), found.cut), (1, false));
+    }
+    assert_eq!(server.count(), 2, "the widened one, and this window's own");
+}

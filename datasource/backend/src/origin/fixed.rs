@@ -1,8 +1,8 @@
 //! What of a question is asked, and what is held against the answer, so that the datasource's own filters cannot be widened.
 //!
 //! Repeated values of one parameter are alternatives, so a fixed filter and a query's own on the same field cannot both be sent: where both are
-//! plain words what they have in common is asked, else what is fixed is asked, and the rest is held against what comes. Both are held against
-//! every row in any case: the origin is not trusted with it.
+//! plain words what they have in common is asked, else what is fixed is asked, and the rest is held against what comes. What is fixed is held
+//! against every row in any case: the origin is not trusted with it.
 
 use super::fault::{Error, Fault};
 use crate::query::Pairs;
@@ -42,32 +42,38 @@ impl Narrowed {
         let fields: BTreeSet<&str> = filter.iter().chain(fixed).map(|(field, _)| field.as_str()).collect();
         let mut asked = Pairs::new();
         for field in fields {
-            let of =
-                |pairs: &Pairs| pairs.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect::<BTreeSet<_>>();
-            let (own, wanted) = (of(fixed), of(filter));
-            let values = match (own.is_empty(), wanted.is_empty()) {
-                (true, _) => wanted,
-                (_, true) => own,
-                _ if own == wanted => own,
-                _ if single(field) && wanted.iter().all(|value| is_plain(value)) => {
-                    let words = self.fixed.words(field);
-                    let both: BTreeSet<_> = wanted.into_iter().filter(|value| words.is_none_or(|words| words.matches(value))).collect();
-                    if both.is_empty() {
-                        return None;
-                    }
-                    both
-                }
-                _ => {
-                    self.here = true;
-                    if !EVENT_FIELDS.contains(&field) {
-                        self.beyond_events = Some(field.to_owned());
-                    }
-                    own
-                }
+            let of = |pairs: &Pairs| {
+                let values = pairs.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone());
+                values.partition::<BTreeSet<_>, _>(|value| value.starts_with('!'))
             };
-            asked.extend(values.into_iter().map(|value| (field.to_owned(), value)));
+            let ((unwanted_here, own), (unwanted, wanted)) = (of(fixed), of(filter));
+            let values = self.alternatives(field, own, wanted)?;
+            // What is not wanted only ever narrows.
+            asked.extend(values.into_iter().chain(unwanted_here).chain(unwanted).map(|value| (field.to_owned(), value)));
         }
+        asked.sort();
+        asked.dedup();
         Some(asked)
+    }
+
+    /// What of two sets of alternatives is asked; `None`: nothing can pass both.
+    fn alternatives(&mut self, field: &str, own: BTreeSet<String>, wanted: BTreeSet<String>) -> Option<BTreeSet<String>> {
+        if own.is_empty() {
+            return Some(wanted);
+        }
+        if wanted.is_empty() || own == wanted {
+            return Some(own);
+        }
+        if single(field) && wanted.iter().all(|value| is_plain(value)) {
+            let words = self.fixed.words(field);
+            let both: BTreeSet<_> = wanted.into_iter().filter(|value| words.is_none_or(|words| words.matches(value))).collect();
+            return if both.is_empty() { None } else { Some(both) };
+        }
+        self.here = true;
+        if !EVENT_FIELDS.contains(&field) {
+            self.beyond_events = Some(field.to_owned());
+        }
+        Some(own)
     }
 
     /// Whether a run passes.
@@ -171,11 +177,15 @@ mod tests {
         assert_eq!(asked(&[("namespace", "lab")], &shop), None, "nothing in common: nothing is asked");
         assert_eq!(asked(&[("namespace", "lab"), ("namespace", "shop")], &shop).unwrap(), "namespace=shop");
         assert_eq!(asked(&[("namespace", "~.*")], &shop).unwrap(), "namespace=shop");
-        assert_eq!(asked(&[("namespace", "!shop")], &shop).unwrap(), "namespace=shop");
+        assert_eq!(asked(&[("namespace", "!shop")], &shop).unwrap(), "namespace=!shop&namespace=shop");
+        assert_eq!(
+            asked(&[("namespace", "shop"), ("namespace", "!lab")], &[("namespace", "!lab")]).unwrap(),
+            "namespace=!lab&namespace=shop"
+        );
         assert_eq!(asked(&[("namespace", "shop-a")], &[("namespace", "shop-*")]).unwrap(), "namespace=shop-a");
         assert_eq!(asked(&[("kind", "IOChaos")], &shop).unwrap(), "kind=IOChaos&namespace=shop");
         assert_eq!(asked(&[("target_pod", "a")], &[("target_pod", "b")]).unwrap(), "target_pod=b");
-        let both = Narrowed::of(&pairs(&[("namespace", "!shop")]), &pairs(&shop)).unwrap();
+        let both = Narrowed::of(&pairs(&[("namespace", "~la.*")]), &pairs(&shop)).unwrap();
         assert!(!both.run(&crate::origin::values::tests::run("shop", "a")), "what the query does not want is taken away here");
     }
 

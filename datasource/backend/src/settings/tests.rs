@@ -44,10 +44,13 @@ fn a_token_is_a_header() {
     }
 }
 
+/// URL, user, `jsonData`, secrets, and what is said.
+type Case<'a> = (&'a str, Option<&'a str>, &'a str, &'a [(&'static str, &'a str)], &'a str);
+
 #[test]
 fn what_is_wrong_names_the_field_and_the_remedy() {
     let secret = [("token", "hunter2"), ("basicAuthPassword", "hunter2"), ("httpHeaderValue1", "hunter2")];
-    let cases: [(&str, Option<&str>, &str, &[(&'static str, &str)], &str); 17] = [
+    let cases: [Case<'_>; 17] = [
         ("", None, "", &[], "URL: empty"),
         ("chaoscope:10765", None, "", &[], "URL: it must begin with http://"),
         ("localhost", None, "", &[], "URL: "),

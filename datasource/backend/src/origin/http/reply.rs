@@ -86,6 +86,10 @@ impl Http {
         let tail = if said.is_empty() { String::new() } else { format!(": {said}") };
         let fault = |what: &str, remedy: &str| Fault::new(format!("{name}: {what}{tail}"), remedy);
         match reply.status.as_u16() {
+            200..=299 => Error::Nonsense(fault(
+                &format!("an answer without what was asked for ({})", reply.status.as_u16()),
+                "Check that the URL is that of the product chosen as origin.",
+            )),
             300..=399 => Error::Nonsense(self.redirect(reply, who)),
             400 if said.to_ascii_uppercase().contains("HTTPS") => {
                 Error::Nonsense(fault("this port speaks TLS (400)", "The URL must begin with https://."))

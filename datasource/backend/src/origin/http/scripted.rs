@@ -145,7 +145,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, script: &Script
         match say {
             Say::Answer { status, headers, body } => {
                 let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
-                headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+                head.extend(headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
                 if stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.is_err() {
                     return;
                 }

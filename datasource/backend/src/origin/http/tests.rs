@@ -392,3 +392,24 @@ async fn nothing_here_prints_a_secret() {
     assert!(!format!("{settings:?} {headers:?} {:?} {error} {error:?}", http.client).contains("hunter2"));
     assert_eq!(http.shown(&format!("a {TOKEN}\n\u{1b}b"), &who), "a ***  b");
 }
+
+/// Runs itself where there are no CA files, for they are looked for in the environment.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test may start a program")]
+fn without_ca_files_http_works_and_https_says_what_is_missing() {
+    const INSIDE: &str = "CHAOSCOPE_TEST_WITHOUT_CA_FILES";
+    if std::env::var_os(INSIDE).is_none() {
+        let name = "origin::http::tests::without_ca_files_http_works_and_https_says_what_is_missing";
+        let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
+        let nowhere = [("SSL_CERT_FILE", "/nowhere"), ("SSL_CERT_DIR", "/nowhere"), (INSIDE, "1")];
+        let output = itself.args(["--exact", name]).envs(nowhere).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+        return;
+    }
+    assert!(Http::new(&settings("http://h", "", &[])).is_ok());
+    says(&Http::new(&settings("https://h", "", &[])).err().unwrap(), "no CA files", "SSL_CERT_FILE");
+    assert!(Http::new(&settings("https://h", r#"{"tlsSkipVerify":true}"#, &[])).is_ok());
+    let pem = Authority::new().pem();
+    assert!(Http::new(&settings("https://h", r#"{"tlsAuthWithCACert":true}"#, &[("tlsCACert", &pem)])).is_ok());
+}
