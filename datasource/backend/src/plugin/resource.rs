@@ -99,7 +99,15 @@ impl Host {
         let instance = self.instance(request.plugin_context.unwrap_or_default()).await?;
         let who = identity(request.headers.iter().filter_map(|(name, list)| Some((name, list.values.first()?))));
         alone(async move {
-            let asked = Asked { ref_id: "A", window, interval: Duration::from_mins(1), max_points: 100, query_type: "", from_alert: false };
+            let asked = Asked {
+                ref_id: "A",
+                window,
+                interval: Duration::from_mins(1),
+                max_points: 100,
+                query_type: "",
+                from_alert: false,
+                limit: Some(instance.settings().limit),
+            };
             let query = parse::query(&asked, &saved, instance.fixed())?;
             Ok(instance.data(&query, &who).await?)
         })
