@@ -61,7 +61,7 @@ impl Dashboard {
         let Some(mut gathered) = self.gather(question.window, &narrowed, who).await? else { return Ok(Found::whole(Vec::new())) };
         let Window { from, to } = question.window;
         gathered.detailed(self, |run| run.overlaps(from, to), who).await;
-        let runs = gathered.objects.values().flat_map(|known| known.runs(&self.cluster, gathered.now));
+        let runs = gathered.objects.values().flat_map(|known| known.runs(&self.cluster, gathered.now)).map(|run| run.at(gathered.now));
         let mut items: Vec<_> = runs.filter(|run| run.overlaps(from, to) && narrowed.whole_run(run)).map(Arc::new).collect();
         items.sort_by(|one, other| (Reverse(one.started_at), &one.id).cmp(&(Reverse(other.started_at), &other.id)));
         let cut = gathered.cut || items.len() > question.limit;

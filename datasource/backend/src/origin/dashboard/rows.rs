@@ -25,12 +25,17 @@ pub(super) struct Row {
     pub(super) object_id: String,
     /// Whole seconds.
     pub(super) created_at: Timestamp,
+    #[serde(default, deserialize_with = "text")]
     pub(super) namespace: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) name: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) kind: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "text")]
     pub(super) severity: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) reason: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) message: String,
 }
 
@@ -52,6 +57,11 @@ pub(super) struct Listed {
 fn known<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(input)?;
     Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A text; a column of the Dashboard's database may hold none.
+fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(input)?.unwrap_or_default())
 }
 
 impl Row {
@@ -177,6 +187,9 @@ mod tests {
         let listed = |time: &str| {
             serde_json::from_str::<Listed>(&format!(r#"{{"uid":"u","namespace":"n","name":"m","created_at":{time}}}"#)).unwrap().created_at
         };
+        let row: Row =
+            serde_json::from_str(r#"{"id":1,"object_id":"u","created_at":"2026-11-21T14:00:00Z","message":null,"new":1}"#).unwrap();
+        assert_eq!((row.message.as_str(), row.news()), ("", News::Other));
         assert!(listed("\"2026-11-21T14:00:00Z\"").is_some() && listed("\"\"").is_none() && listed("null").is_none());
     }
 
