@@ -1,8 +1,8 @@
 //! The Grafana datasource backend as a process: started, asked, stopped and killed by a real host of plugins.
 //!
-//! `life` is about the process, `questions` about requests that are wrong or large or given up, `secrets` about what is never told. What an
-//! answer holds is tested beside the code; here it is what arrives at Grafana. Origins are [`origin`]: scripted, because they have to be
-//! slow or silent on purpose.
+//! `life` is about the process, `datasources` about what belongs to one of them, `questions` about requests that are wrong or large or given
+//! up, `secrets` about what is never told. What an answer holds is tested beside the code; here it is what arrives at Grafana. Origins are
+//! [`origin`]: scripted, because they have to be slow or silent on purpose.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,8 @@
     reason = "tests run real programs, and share a kit of which each takes a part"
 )]
 
+#[path = "plugin/datasources.rs"]
+mod datasources;
 #[path = "kit/grafana_host.rs"]
 mod grafana_host;
 #[path = "plugin/life.rs"]

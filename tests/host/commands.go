@@ -45,16 +45,20 @@ func (c Context) proto() *pluginv2.PluginContext {
 type Asked struct {
 	Context Context           `json:"context"`
 	Headers map[string]string `json:"headers"`
-	// After so many milliseconds the call is cancelled. 0: after a minute.
+	// After so many milliseconds the call is cancelled, as when a viewer leaves. 0: after a minute.
 	Cancel int64 `json:"cancel"`
+	// Instead: so many milliseconds are its deadline, as an alert rule has one. The plugin is told of it.
+	Deadline int64 `json:"deadline"`
 }
 
 func (a Asked) limit() (context.Context, context.CancelFunc) {
+	if a.Deadline > 0 {
+		return context.WithTimeout(context.Background(), time.Duration(a.Deadline)*time.Millisecond)
+	}
 	limit := time.Minute
 	if a.Cancel > 0 {
 		limit = time.Duration(a.Cancel) * time.Millisecond
 	}
-	// Given up, as when a viewer leaves: no deadline, which the plugin would be told of.
 	context, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(limit, cancel)
 	return context, cancel

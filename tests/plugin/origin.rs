@@ -31,7 +31,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// `reply` gets the first line of a request.
+    /// `reply` gets the head of a request.
     pub fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -64,9 +64,8 @@ fn serve(stream: &TcpStream, seen: &Mutex<Seen>, reply: &dyn Fn(&str) -> Reply) 
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let first = head.lines().next()?.to_owned();
-    seen.lock().unwrap().requests.push(head + &String::from_utf8_lossy(&body));
-    match reply(&first) {
+    seen.lock().unwrap().requests.push(head.clone() + &String::from_utf8_lossy(&body));
+    match reply(&head) {
         Reply::Json(status, body) => {
             let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\n");
             stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).ok()?;

@@ -126,22 +126,22 @@ fn many_queries_of_one_request_are_all_answered() {
 #[test]
 #[ignore = "needs Go: run by make test"]
 fn what_the_host_gives_up_stops_at_the_origin() {
-    let origin = Origin::start(|_| Reply::Silence);
-    let host = Host::start(BINARY, &[]);
-    let query = json!({ "context": context(&origin.url), "queries": [question("A", &runs(), NOW)] });
-    let asked = host.ask("query", {
-        let mut it = query.clone();
-        it["cancel"] = 1500.into();
-        it
-    });
-    until(|| (!origin.seen.lock().unwrap().requests.is_empty()).then_some(()), || "the origin is asked".to_owned());
-    let answer = asked.recv().unwrap();
-    assert!(answer["error"].as_str().is_some_and(|it| it.contains("Canceled")), "{answer}");
-    until(|| (origin.seen.lock().unwrap().gone > 0).then_some(()), || format!("it hangs up: {:?}", origin.seen));
-    until(
-        || host.call("metrics", json!({})).as_str()?.contains("ask=\"runs\",outcome=\"cancelled\"} 1").then_some(()),
-        || "the query is counted as cancelled".to_owned(),
-    );
+    // A viewer who leaves, and an alert rule that is out of time.
+    for (how, wanted) in [("cancel", "Canceled"), ("deadline", "DeadlineExceeded")] {
+        let origin = Origin::start(|_| Reply::Silence);
+        let host = Host::start(BINARY, &[]);
+        let mut query = json!({ "context": context(&origin.url), "queries": [question("A", &runs(), NOW)] });
+        query[how] = 1500.into();
+        let asked = host.ask("query", query);
+        until(|| (!origin.seen.lock().unwrap().requests.is_empty()).then_some(()), || "the origin is asked".to_owned());
+        let answer = asked.recv().unwrap();
+        assert!(answer["error"].as_str().is_some_and(|it| it.contains(wanted)), "{how}: {answer}");
+        until(|| (origin.seen.lock().unwrap().gone > 0).then_some(()), || format!("it hangs up: {:?}", origin.seen));
+        until(
+            || host.call("metrics", json!({})).as_str()?.contains("ask=\"runs\",outcome=\"cancelled\"} 1").then_some(()),
+            || "the query is counted as cancelled".to_owned(),
+        );
+    }
 }
 
 /// The end does not wait for an origin that never answers.

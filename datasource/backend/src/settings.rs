@@ -7,6 +7,8 @@
 mod credentials;
 mod read;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chaoscope_model::query::{FIELDS, Filter};
 use credentials::{basic, headers, proxy, tls};
 use read::Json;
@@ -155,7 +157,11 @@ impl Settings {
     /// Every text that must never be shown.
     pub fn secrets(&self) -> Vec<Secret> {
         let basic = self.basic.iter().chain(self.proxy.iter().filter_map(|(_, user)| user.as_ref()));
-        let passwords = basic.map(|basic| basic.password.clone());
+        // Also as it is sent: who reads that can read the password.
+        let passwords = basic.flat_map(|basic| {
+            let sent = STANDARD.encode(format!("{}:{}", basic.user, basic.password.expose()));
+            [basic.password.clone(), Secret::from(sent)]
+        });
         let headers = self.headers.iter().flat_map(|(_, value)| {
             let bare = value.expose().split_once(' ').map(|(_, bare)| Secret::from(bare.trim().to_owned()));
             std::iter::once(value.clone()).chain(bare)

@@ -73,9 +73,8 @@ async fn answer(
     counting: &mut Counting,
 ) -> Result<DataResponse, Failure> {
     let (instance, who) = found?;
-    let asked = asked(query, alert)?;
+    let asked = asked(query, alert, instance.settings().limit)?;
     let json = saved(&query.json)?;
-    let asked = Asked { limit: Some(instance.settings().limit), ..asked };
     let query = parse::query(&asked, &json)?;
     counting.ask = name(&query.ask);
     let mut frames = instance.answer(&query, &who).await?;
@@ -112,7 +111,7 @@ fn saved(json: &[u8]) -> Result<Value, Failure> {
 }
 
 /// What Grafana says about a query besides its JSON.
-fn asked(query: &DataQuery, from_alert: bool) -> Result<Asked<'_>, Failure> {
+fn asked(query: &DataQuery, from_alert: bool, limit: usize) -> Result<Asked<'_>, Failure> {
     let range = query.time_range.as_ref().ok_or_else(|| Failure::refused("the query has no time range"))?;
     Ok(Asked {
         ref_id: &query.ref_id,
@@ -121,7 +120,7 @@ fn asked(query: &DataQuery, from_alert: bool) -> Result<Asked<'_>, Failure> {
         max_points: query.max_data_points,
         query_type: &query.query_type,
         from_alert,
-        limit: None,
+        limit: Some(limit),
     })
 }
 
@@ -165,8 +164,8 @@ mod tests {
         let range = |from_epoch_ms, to_epoch_ms| TimeRange { from_epoch_ms, to_epoch_ms };
         assert!(window(&range(0, 1_700_000_000_000)).is_ok());
         assert_eq!(window(&range(i64::MIN, i64::MAX)).unwrap_err().status, 400);
-        assert_eq!(asked(&DataQuery::default(), false).unwrap_err().status, 400);
+        assert_eq!(asked(&DataQuery::default(), false, 1).unwrap_err().status, 400);
         let query = DataQuery { time_range: Some(range(1, 2)), interval_ms: -5, ..DataQuery::default() };
-        assert_eq!(asked(&query, true).unwrap().interval, Duration::ZERO);
+        assert_eq!(asked(&query, true, 1).unwrap().interval, Duration::ZERO);
     }
 }

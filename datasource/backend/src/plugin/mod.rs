@@ -25,12 +25,11 @@ use host::Host;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::health_reporter;
 
@@ -78,14 +77,15 @@ async fn until_the_end() -> io::Result<()> {
     let serving = answer(listener, end.clone());
     tokio::pin!(serving);
     tokio::select! {
-        outcome = &mut serving => return outcome,
+        () = &mut serving => return Ok(()),
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = end.cancelled() => {}
     }
     end.cancel();
-    // Not ended by then: dropped.
-    tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
+    // What is not answered by then is dropped.
+    let _ = tokio::time::timeout(DRAIN, serving).await;
+    Ok(())
 }
 
 /// The one line a host reads: version of the handshake, of Grafana's protocol; network; address; what is spoken there.
@@ -97,20 +97,17 @@ fn say(address: SocketAddr) -> io::Result<()> {
 }
 
 /// All services on one listener, until `end`; then those calls end that are under way.
-async fn answer(listener: TcpListener, end: CancellationToken) -> io::Result<()> {
-    let host = Arc::new(Host::default());
+async fn answer(listener: TcpListener, end: CancellationToken) {
+    let host = Host::default();
     let (mut reporter, health) = health_reporter();
     for name in ["plugin", "pluginv2.Data", "pluginv2.Diagnostics", "pluginv2.Resource", "pluginv2.Stream"] {
         reporter.set_service_status(name, ServingStatus::Serving).await;
     }
-    Server::builder()
-        .add_service(health)
+    let routes = Routes::new(health)
         .add_service(Controller::new(end.clone()))
-        .add_service(DataServer::from_arc(host.clone()).max_decoding_message_size(LARGEST))
-        .add_service(DiagnosticsServer::from_arc(host.clone()).max_decoding_message_size(LARGEST))
-        .add_service(ResourceServer::from_arc(host.clone()).max_decoding_message_size(LARGEST))
-        .add_service(StreamServer::from_arc(host).max_decoding_message_size(LARGEST))
-        .serve_with_incoming_shutdown(incoming::connections(listener), end.cancelled_owned())
-        .await
-        .map_err(io::Error::other)
+        .add_service(DataServer::new(host.clone()).max_decoding_message_size(LARGEST))
+        .add_service(DiagnosticsServer::new(host.clone()).max_decoding_message_size(LARGEST))
+        .add_service(ResourceServer::new(host.clone()).max_decoding_message_size(LARGEST))
+        .add_service(StreamServer::new(host).max_decoding_message_size(LARGEST));
+    incoming::serve(listener, routes, end).await;
 }

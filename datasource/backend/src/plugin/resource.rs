@@ -99,9 +99,15 @@ impl Host {
         let instance = self.instance(request.plugin_context.unwrap_or_default()).await?;
         let who = identity(request.headers.iter().filter_map(|(name, list)| Some((name, list.values.first()?))));
         alone(async move {
-            let limit = Some(instance.settings().limit);
-            let asked =
-                Asked { ref_id: "A", window, interval: Duration::from_mins(1), max_points: 100, query_type: "", from_alert: false, limit };
+            let asked = Asked {
+                ref_id: "A",
+                window,
+                interval: Duration::from_mins(1),
+                max_points: 100,
+                query_type: "",
+                from_alert: false,
+                limit: Some(instance.settings().limit),
+            };
             let query = parse::query(&asked, &saved)?;
             Ok(instance.data(&query, &who).await?)
         })
