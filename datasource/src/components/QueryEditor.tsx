@@ -53,7 +53,8 @@ function TypeField({ id, query, change }: PartProps) {
       <Select
         inputId={`${id}-type`}
         aria-label="What is shown"
-        width={24}
+        width={40}
+        maxMenuHeight={520}
         options={typeOptions}
         value={query.queryType}
         onChange={({ value }) => value && choose(value)}
@@ -225,7 +226,7 @@ function LegacyEditor({ query, datasource, range, change }: PartProps) {
         <Stack direction="column" gap={1} alignItems="flex-start">
           <div>
             It shows the same events in the same columns as before: {datasource.getQueryDisplayText(query)}. To change it, make it a query
-            of Chaoscope; its columns are other ones then.
+            of Chaoscope: its columns will be different.
           </div>
           <Button size="sm" type="button" variant="secondary" onClick={convert}>
             Make it a query of Chaoscope
