@@ -34,25 +34,21 @@ import { ListSupport } from './variables';
 /** What a stream may hold at once, where the query has no limit of its own. */
 const MOST_STREAMED = 5000;
 
-/** What `POST preview` says about a query: how many rows it has, the first of them, and what a reader should know. */
+/** What `POST preview` says about a query: how many it finds, the first of them, and what a reader should know. */
 export interface Found {
-  rows: number;
-  sample: FoundRun[];
+  total: number;
+  /** There are more. */
+  cut?: boolean;
   notices?: string[];
+  rows: FoundRow[];
 }
 
-/** A run as a row of the preview: columns of a `runs` answer; what is unknown is not there. */
-export interface FoundRun {
+/** One of them, in short. */
+export interface FoundRow {
+  title: string;
+  at?: string;
+  state?: string;
   id?: string;
-  kind?: string;
-  namespace?: string;
-  name?: string;
-  phase?: string;
-  outcome?: string;
-  attention?: string;
-  started_at?: string;
-  ended_at?: string;
-  targets?: number;
 }
 
 export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings> {

@@ -41,7 +41,7 @@ export function QueryEditor({ query, onChange, onRunQuery, datasource, range, ap
       </Stack>
       <Which {...part} />
       {!alerting && <Switches {...part} inDashboard={app !== CoreApp.Explore} />}
-      {query.queryType !== 'upcoming' && <Preview datasource={datasource} query={query} range={range} />}
+      <Preview datasource={datasource} query={query} range={range} />
     </Stack>
   );
 }
@@ -233,7 +233,7 @@ function LegacyEditor({ query, datasource, range, change }: PartProps) {
           </Button>
         </Stack>
       </Alert>
-      <Preview datasource={datasource} query={{ ...query, filters }} range={range} />
+      <Preview datasource={datasource} query={{ refId: query.refId, queryType: 'events', filters }} range={range} />
     </Stack>
   );
 }
