@@ -92,8 +92,11 @@ const tableDefaults = {
   },
 };
 
-/** The libraries Grafana would share, and the page that mounts the bundled plugin with them. `LIBRARIES` takes them from elsewhere. */
-async function harness() {
+/**
+ * The libraries Grafana would share, and the page that mounts the bundled plugin with them. The plugin's one bundle has to work with React 18
+ * (Grafana up to 13.1) and 19: `harness 19` takes that. `LIBRARIES` takes all of them from another folder, for another version of Grafana.
+ */
+async function harness(react) {
   const libraries = process.env.LIBRARIES ?? join(here, 'node_modules');
   const browser = join(here, '../tests/browser');
   rmSync('dist-tests/harness', { recursive: true, force: true });
@@ -105,6 +108,7 @@ async function harness() {
     format: 'iife',
     nodePaths: [libraries],
     plugins: [tableDefaults],
+    alias: react === '19' ? { react: 'react-19', 'react-dom': 'react-dom-19' } : {},
     define: { 'process.env.NODE_ENV': '"development"', global: 'window' },
     loader: { '.svg': 'text', '.woff2': 'empty', '.woff': 'empty', '.ttf': 'empty' },
   });
@@ -115,4 +119,4 @@ async function harness() {
   }
 }
 
-await { front, unit, harness }[process.argv[2] ?? 'front']();
+await { front, unit, harness }[process.argv[2] ?? 'front'](...process.argv.slice(3));

@@ -8,7 +8,7 @@ set -euo pipefail
 
 prefix=${PREFIX:-/usr/local}
 go_wanted=1.24 go_fetched=1.26.8
-node_wanted=20 node_fetched=22.23.3 npm_fetched=10.9.9
+node_wanted=20.19 node_fetched=22.23.3 npm_fetched=10.9.9
 schemathesis=4.32.5
 export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
 

@@ -7,6 +7,7 @@ import {
   AnnotationSupport,
   CoreApp,
   DataFrame,
+  DataQueryError,
   DataQueryRequest,
   DataQueryResponse,
   DataSourceGetTagKeysOptions,
@@ -14,13 +15,14 @@ import {
   DataSourceInstanceSettings,
   dateTime,
   LegacyMetricFindQueryOptions,
+  LoadingState,
   MetricFindValue,
   ScopedVars,
   StreamingFrameAction,
   TimeRange,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, StreamingFrameOptions } from '@grafana/runtime';
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, map, Observable, of } from 'rxjs';
 import { AdHocFilter, ofAdHoc } from './ask/filters';
 import * as legacy from './ask/legacy';
 import { resolved } from './ask/resolve';
@@ -32,25 +34,21 @@ import { ListSupport } from './variables';
 /** What a stream may hold at once, where the query has no limit of its own. */
 const MOST_STREAMED = 5000;
 
-/** What `POST preview` says about a query: how many rows it has, the first of them, and what a reader should know. */
+/** What `POST preview` says about a query: how many it finds, the first of them, and what a reader should know. */
 export interface Found {
-  rows: number;
-  sample: FoundRun[];
+  total: number;
+  /** There are more. */
+  cut?: boolean;
   notices?: string[];
+  rows: FoundRow[];
 }
 
-/** A run as a row of the preview: columns of a `runs` answer; what is unknown is not there. */
-export interface FoundRun {
+/** One of them, in short. */
+export interface FoundRow {
+  title: string;
+  at?: string;
+  state?: string;
   id?: string;
-  kind?: string;
-  namespace?: string;
-  name?: string;
-  phase?: string;
-  outcome?: string;
-  attention?: string;
-  started_at?: string;
-  ended_at?: string;
-  targets?: number;
 }
 
 export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings> {
@@ -99,6 +97,28 @@ export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings>
 
   private scope(scopedVars: ScopedVars): Scope {
     return { templates: getTemplateSrv() as Templates, scopedVars, id: ID };
+  }
+
+  /** A query that cannot be said is told about, and its neighbours run. */
+  query(request: DataQueryRequest<ChaosQuery>): Observable<DataQueryResponse> {
+    const problems: DataQueryError[] = [];
+    const targets = request.targets.filter((target) => {
+      try {
+        this.applyTemplateVariables(target, request.scopedVars, request.filters);
+        return true;
+      } catch (error) {
+        problems.push({ refId: target.refId, message: error instanceof Error ? error.message : String(error) });
+        return false;
+      }
+    });
+    if (problems.length === 0) {
+      return super.query(request);
+    }
+    const told = (answer: DataQueryResponse): DataQueryResponse => {
+      const errors = [...(answer.errors ?? []), ...problems];
+      return { ...answer, errors, error: errors[0], state: LoadingState.Error };
+    };
+    return targets.length === 0 ? of(told({ data: [] })) : super.query({ ...request, targets }).pipe(map(told));
   }
 
   applyTemplateVariables(query: ChaosQuery, scopedVars: ScopedVars, filters?: AdHocFilter[]): ChaosQuery {

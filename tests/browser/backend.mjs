@@ -7,38 +7,9 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 const AT = Date.parse('2026-11-21T12:10:00Z');
 
 const RUNS = [
-  {
-    id: 'r-3',
-    kind: 'NetworkChaos',
-    namespace: 'chaos',
-    name: 'web-delay',
-    phase: 'running',
-    attention: 'overdue',
-    started_at: '2026-11-21T12:40:00Z',
-    targets: 3,
-  },
-  {
-    id: 'r-2',
-    kind: 'PodChaos',
-    namespace: 'chaos',
-    name: 'kill-one',
-    phase: 'finished',
-    outcome: 'completed',
-    started_at: '2026-11-21T12:20:00Z',
-    ended_at: '2026-11-21T12:20:01Z',
-    targets: 1,
-  },
-  {
-    id: 'r-1',
-    kind: 'StressChaos',
-    namespace: 'chaos',
-    name: 'burn-cpu',
-    phase: 'finished',
-    outcome: 'recovery_failed',
-    started_at: '2026-11-21T12:05:00Z',
-    ended_at: '2026-11-21T12:15:00Z',
-    targets: 2,
-  },
+  { id: 'r-3', title: 'NetworkChaos chaos/web-delay', at: '2026-11-21T12:40:00Z', state: 'running' },
+  { id: 'r-2', title: 'PodChaos chaos/kill-one', at: '2026-11-21T12:20:00Z', state: 'completed' },
+  { id: 'r-1', title: 'StressChaos chaos/burn-cpu', at: '2026-11-21T12:05:00Z', state: 'recovery_failed' },
 ];
 const VALUES = {
   'field:kind': ['IOChaos', 'NetworkChaos', 'PodChaos', 'StressChaos'],
@@ -132,8 +103,8 @@ export class Backend {
 }
 
 function preview({ filters }) {
-  const sample = RUNS.filter((run) => !filters?.kind || filters.kind.includes(run.kind));
-  return { rows: sample.length, sample, notices: [] };
+  const rows = RUNS.filter((run) => !filters?.kind || filters.kind.some((kind) => run.title.startsWith(kind)));
+  return { total: rows.length, cut: false, rows, notices: [] };
 }
 
 function file(response, pathname, folders) {

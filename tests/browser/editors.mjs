@@ -14,10 +14,10 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
     await page.getByText('2 runs match these filters in this time.').waitFor();
     assert.deepEqual(backend.last('preview').body.filters.target_pod, ['web-*', '!~web-canary-.*']);
     assert.match(backend.last('preview').search, /^\?from=1795262400000&to=1795266000000$/);
-    await page.getByRole('button', { name: 'Show the newest' }).focus();
+    await page.getByRole('button', { name: 'Show the first' }).focus();
     await press('Enter');
-    await page.getByText('chaos/web-delay').waitFor();
-    await page.getByText('running, overdue').waitFor();
+    await page.getByText('NetworkChaos chaos/web-delay').waitFor();
+    await page.getByRole('cell', { name: 'completed' }).waitFor();
     assert.deepEqual(await nameless(), []);
     await picture('query-light');
     await mount('panel', { refId: 'A', queryType: 'active', form: 'series', by: ['kind'], filters: { phase: ['running'] } }, [], true);
@@ -77,7 +77,8 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
 
   await check('query editor: the list of types and of values, open', async () => {
     await mount('explore', { refId: 'A', queryType: 'logs', filters: { kind: [] } });
-    await page.getByText('3 runs match').waitFor();
+    await page.getByText('3 events match').waitFor();
+    assert.equal(backend.last('preview').body.queryType, 'events');
     await page.getByLabel('What is shown').focus();
     await press('ArrowDown');
     await page.getByText('Who', { exact: false }).first().waitFor();

@@ -80,17 +80,15 @@ function prepare(plugin) {
   datasource.meta = settings.meta;
   runtime.setDataSourceSrv({ get: async () => datasource, getInstanceSettings: () => settings, getList: () => [settings] });
   runtime.setRunRequest((asked, ask, other) =>
-    rxjs
-      .from(other ? other(ask) : asked.query(ask))
-      .pipe(
-        operators.map((answer) => ({
-          state: answer.state ?? 'Done',
-          series: answer.data,
-          errors: answer.errors,
-          timeRange: ask.range,
-          request: ask,
-        }))
-      )
+    rxjs.from(other ? other(ask) : asked.query(ask)).pipe(
+      operators.map((answer) => ({
+        state: answer.state ?? 'Done',
+        series: answer.data,
+        errors: answer.errors,
+        timeRange: ask.range,
+        request: ask,
+      }))
+    )
   );
   return datasource;
 }

@@ -122,12 +122,20 @@ export default async function ({ check, page, backend }) {
     }
   });
 
-  await check('queries: what is wrong is told by the panel', async () => {
-    const text = await page.evaluate(() =>
-      window.chaoscope
-        .ask({ queryType: 'runs', filters: {} }, [], { filters: [{ key: 'colour', operator: '=', value: 'red' }] })
-        .catch((error) => String(error))
+  await check('queries: what is wrong is told by the panel, and its neighbours run', async () => {
+    const filters = [{ key: 'name', operator: '=~', value: '.*-1' }];
+    const targets = [
+      { refId: 'A', queryType: 'runs', filters: { name: ['web-*'] } },
+      { refId: 'B', queryType: 'runs', filters: {} },
+    ];
+    const two = await call('ask', {}, [], { filters, targets });
+    assert.match(two.error, /name is filtered twice/);
+    assert.equal(two.rows, 1);
+    assert.deepEqual(
+      backend.last('/api/ds/query').body.queries.map((it) => it.refId),
+      ['B']
     );
-    assert.match(JSON.stringify(text), /there is no field/);
+    const unknown = [{ key: 'colour', operator: '=', value: 'red' }];
+    assert.match((await call('ask', { queryType: 'runs', filters: {} }, [], { filters: unknown })).error, /there is no field/);
   });
 }

@@ -65,7 +65,7 @@ fn the_archive_is_what_grafana_wants() {
         ("a key nobody knows", archive.edited(&format!("{id}/plugin.json"), "\"logs\": true", "\"logz\": true")),
         ("another version", archive.edited(&format!("{id}/plugin.json"), env!("CARGO_PKG_VERSION"), "9.9.9")),
         ("a placeholder", archive.edited(&format!("{id}/plugin.json"), "\"updated\": \"", "\"updated\": \"%TODAY%")),
-        ("a bad address", archive.edited(&format!("{id}/plugin.json"), "https://", "http://")),
+        ("a bad address", archive.edited(&format!("{id}/plugin.json"), "\"url\": \"https://", "\"url\": \"http://")),
     ] {
         assert!(!faults(&broken, env!("CARGO_PKG_VERSION")).is_empty(), "nobody notices: {what}");
     }

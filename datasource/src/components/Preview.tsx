@@ -3,8 +3,8 @@ import { dateTimeFormat, TimeRange } from '@grafana/data';
 import { Button, LoadingPlaceholder, Stack, Text, useStyles2 } from '@grafana/ui';
 import { css } from '@emotion/css';
 import React, { useEffect, useState } from 'react';
-import type { ChaosDataSource, Found, FoundRun } from '../datasource';
-import { ChaosQuery } from '../types';
+import type { ChaosDataSource, Found, FoundRow } from '../datasource';
+import { ChaosQuery, QueryType } from '../types';
 import { messageOf } from './Filters';
 
 interface Props {
@@ -21,7 +21,7 @@ export function Preview({ datasource, query, range }: Props) {
   const [problem, setProblem] = useState<string>();
   const [open, setOpen] = useState(false);
   const { filters, matchDashboard } = query;
-  const asked = JSON.stringify({ refId: query.refId, queryType: 'runs', filters, matchDashboard });
+  const asked = JSON.stringify({ refId: query.refId, queryType: countedAs(query), filters, matchDashboard });
   const [from, to] = [range?.from.valueOf(), range?.to.valueOf()];
   useEffect(() => {
     let current = true;
@@ -55,10 +55,10 @@ export function Preview({ datasource, query, range }: Props) {
           ) : found ? (
             <Text color="secondary">{sentence(found, query)}</Text>
           ) : (
-            <LoadingPlaceholder text="Looking for runs…" style={{ marginBottom: 0 }} />
+            <LoadingPlaceholder text="Looking…" style={{ marginBottom: 0 }} />
           )}
         </div>
-        {!problem && found && found.sample.length > 0 && (
+        {!problem && found && found.rows.length > 0 && (
           <Button
             size="sm"
             fill="text"
@@ -67,34 +67,48 @@ export function Preview({ datasource, query, range }: Props) {
             icon={open ? 'angle-down' : 'angle-right'}
             onClick={() => setOpen(!open)}
           >
-            {open ? 'Hide' : 'Show'} the newest
+            {open ? 'Hide' : 'Show'} the first
           </Button>
         )}
       </Stack>
-      {!problem && open && found && <Runs runs={found.sample} />}
+      {!problem && open && found && <Rows rows={found.rows} />}
     </Stack>
   );
 }
 
-/** How much is found, in one sentence. */
-export function sentence({ rows, notices }: Found, { matchDashboard }: ChaosQuery): string {
-  const these = matchDashboard ? 'these filters and this dashboard’s variables' : 'these filters';
-  const found =
-    rows === 0 ? `No run in this time matches ${these}.` : `${rows} ${rows === 1 ? 'run matches' : 'runs match'} ${these} in this time.`;
-  return [found, ...(notices ?? [])].join(' ');
+/** What is counted: events where those are asked for, runs otherwise. */
+function countedAs({ queryType }: ChaosQuery): QueryType {
+  if (queryType === 'upcoming') {
+    return 'upcoming';
+  }
+  return queryType === 'events' || queryType === 'logs' || queryType === undefined ? 'events' : 'runs';
 }
 
-function Runs({ runs }: { runs: FoundRun[] }) {
+const NOUNS: Partial<Record<QueryType, [string, string]>> = {
+  events: ['event matches', 'events match'],
+  upcoming: ['upcoming run matches', 'upcoming runs match'],
+  runs: ['run matches', 'runs match'],
+};
+
+/** How much is found, in one sentence. */
+export function sentence({ total, cut, notices }: Found, query: ChaosQuery): string {
+  const [one, several] = NOUNS[countedAs(query)] ?? ['', ''];
+  const these = query.matchDashboard ? 'these filters and this dashboard’s variables' : 'these filters';
+  const many = total === 0 ? `No ${one}` : `${cut ? 'At least ' : ''}${total} ${total === 1 ? one : several}`;
+  return [`${many} ${these} in this time.`, ...(notices ?? [])].join(' ');
+}
+
+function Rows({ rows }: { rows: FoundRow[] }) {
   const styles = useStyles2(() => ({
     table: css({ '& th, & td': { padding: '2px 16px 2px 0', textAlign: 'left', whiteSpace: 'nowrap' } }),
     box: css({ overflowX: 'auto' }),
   }));
   return (
-    <div className={styles.box} tabIndex={0} role="region" aria-label="The newest runs that match">
+    <div className={styles.box} tabIndex={0} role="region" aria-label="The first that match">
       <table className={styles.table}>
         <thead>
           <tr>
-            {['Start', 'End', 'Kind', 'Experiment', 'State', 'Targets'].map((name) => (
+            {['Time', 'What', 'State'].map((name) => (
               <th key={name} scope="col">
                 {name}
               </th>
@@ -102,14 +116,11 @@ function Runs({ runs }: { runs: FoundRun[] }) {
           </tr>
         </thead>
         <tbody>
-          {runs.map((run, index) => (
-            <tr key={run.id ?? index}>
-              <td>{run.started_at && dateTimeFormat(run.started_at)}</td>
-              <td>{run.ended_at ? dateTimeFormat(run.ended_at) : 'open'}</td>
-              <td>{run.kind}</td>
-              <td>{[run.namespace, run.name].filter(Boolean).join('/')}</td>
-              <td>{[run.outcome ?? run.phase, run.attention].filter(Boolean).join(', ').replace('_', ' ')}</td>
-              <td>{run.targets}</td>
+          {rows.map(({ id, at, title, state }, index) => (
+            <tr key={id ?? index}>
+              <td>{at && dateTimeFormat(at)}</td>
+              <td>{title}</td>
+              <td>{state?.replace('_', ' ')}</td>
             </tr>
           ))}
         </tbody>

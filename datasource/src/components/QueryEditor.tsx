@@ -41,7 +41,7 @@ export function QueryEditor({ query, onChange, onRunQuery, datasource, range, ap
       </Stack>
       <Which {...part} />
       {!alerting && <Switches {...part} inDashboard={app !== CoreApp.Explore} />}
-      {query.queryType !== 'upcoming' && <Preview datasource={datasource} query={query} range={range} />}
+      <Preview datasource={datasource} query={query} range={range} />
     </Stack>
   );
 }
@@ -53,7 +53,8 @@ function TypeField({ id, query, change }: PartProps) {
       <Select
         inputId={`${id}-type`}
         aria-label="What is shown"
-        width={24}
+        width={40}
+        maxMenuHeight={520}
         options={typeOptions}
         value={query.queryType}
         onChange={({ value }) => value && choose(value)}
@@ -225,14 +226,14 @@ function LegacyEditor({ query, datasource, range, change }: PartProps) {
         <Stack direction="column" gap={1} alignItems="flex-start">
           <div>
             It shows the same events in the same columns as before: {datasource.getQueryDisplayText(query)}. To change it, make it a query
-            of Chaoscope; its columns are other ones then.
+            of Chaoscope: its columns will be different.
           </div>
           <Button size="sm" type="button" variant="secondary" onClick={convert}>
             Make it a query of Chaoscope
           </Button>
         </Stack>
       </Alert>
-      <Preview datasource={datasource} query={{ ...query, filters }} range={range} />
+      <Preview datasource={datasource} query={{ refId: query.refId, queryType: 'events', filters }} range={range} />
     </Stack>
   );
 }

@@ -7,7 +7,6 @@ import type { ChaosDataSource } from '../datasource';
 import { listOptions } from '../fields';
 import { ChaosQuery, Settings } from '../types';
 import { Filters } from './Filters';
-import { LimitField } from './QueryEditor';
 
 type Props = QueryEditorProps<ChaosDataSource, ChaosQuery, Settings>;
 
@@ -36,7 +35,6 @@ export function VariableQueryEditor({ query: saved, onChange, datasource, range 
             onChange={({ value }) => change({ list: value })}
           />
         </Field>
-        <LimitField id={id} query={query} datasource={datasource} change={change} />
       </Stack>
       <Field label="Of runs where" description="Values may be other variables: $namespace" noMargin>
         <Filters
