@@ -1,8 +1,8 @@
 //! What the journal costs: how many events a second are stored durably, and how long an overlap query takes in a large journal with ten
 //! callers at once.
 //!
-//! `make bench`, or `cargo bench -p chaoscope --bench journal -- --quick` for a glance at a tenth of the size. Needs 2 GB in the folder for
-//! temporary files. Absolute figures are this machine's.
+//! `make bench`, or `cargo bench -p chaoscope --bench journal -- --quick` for a glance at a tenth of the size; `--keep FOLDER` fills a journal
+//! there once and asks it again the next time. Needs 2 GB in the folder for temporary files. Absolute figures are this machine's.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -23,6 +23,7 @@ use chaoscope::journal::{Batch, Journal};
 use chaoscope_model::query::{EventQuery, Filter, RunQuery};
 use chaoscope_model::run::{Outcome, Run};
 use chaoscope_model::time::Precision;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The size the bars are about: runs, each with [`EVENTS`] events and [`TARGETS`] targets.
@@ -176,10 +177,26 @@ fn ask(journal: &Journal, shape: &Shape, answer: impl Fn(&Journal, f64, f64, Fil
     (all.into_iter().map(|(took, _)| took).collect(), bytes)
 }
 
+/// As the API asks for who may see everything.
 fn runs(journal: &Journal, from: f64, to: f64, filter: Filter) -> usize {
     let query = RunQuery { from: at(from), to: at(to), limit: 100, after: None, filter };
-    let page = journal.runs(&query, &|run| Some(run.clone())).unwrap();
+    let page = journal.runs_as_json(&query, None, at(SPAN)).unwrap();
     serde_json::to_vec(&page.rows).unwrap().len()
+}
+
+/// As the API asks for whose every right is looked at.
+fn runs_seen(journal: &Journal, from: f64, to: f64, filter: Filter) -> usize {
+    let query = RunQuery { from: at(from), to: at(to), limit: 100, after: None, filter };
+    let page = journal.runs_as_json(&query, Some(&|run| Some(run.clone())), at(SPAN)).unwrap();
+    serde_json::to_vec(&page.rows).unwrap().len()
+}
+
+/// The same answer by way of values, to compare.
+fn run_values(journal: &Journal, from: f64, to: f64, filter: Filter) -> usize {
+    let query = RunQuery { from: at(from), to: at(to), limit: 100, after: None, filter };
+    let page = journal.runs(&query, &|run| Some(run.clone())).unwrap();
+    let runs: Vec<_> = page.rows.into_iter().map(|run| run.at(at(SPAN))).collect();
+    serde_json::to_vec(&runs).unwrap().len()
 }
 
 fn events(journal: &Journal, from: f64, to: f64, filter: Filter) -> usize {
@@ -204,26 +221,37 @@ fn table(journal: &Journal, what: &str, answer: impl Fn(&Journal, f64, f64, Filt
     }
 }
 
-fn main() {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let (size, each) = if quick { (RUNS / 10, 50) } else { (RUNS, 500) };
+/// What writing costs: alone, by many callers, and in bulk; the last fills the journal.
+fn write(journal: &Journal, size: u32, each: u32) {
     println!("ingest, each event stored and flushed before its caller goes on (bar: 5000/s)");
     for callers in [1, 16, 256] {
         println!("  {callers:>4} callers {:>9.0} events/s", ingest(callers, if callers == 1 { each } else { each / 2 }));
     }
-    let folder = tempfile::tempdir().unwrap();
-    let journal = build::open(Some(folder.path()));
-    let (before, rate) = (processor(), fill(&journal, size));
+    let (before, rate) = (processor(), fill(journal, size));
     let each = (processor() - before) * 1e6 / f64::from(size * EVENTS);
     println!(
         "  one caller, batches of 80 runs with {TARGETS} targets and {EVENTS} events each: {rate:.0} events/s, processor {each:.0} µs each"
     );
+}
+
+fn main() {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let keep = std::env::args().skip_while(|argument| argument != "--keep").nth(1);
+    let (size, each) = if quick { (RUNS / 10, 50) } else { (RUNS, 500) };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = keep.as_deref().map_or(folder.path(), Path::new);
+    let journal = build::open(Some(folder));
+    if journal.status().runs == 0 {
+        write(&journal, size, each);
+    }
     let status = journal.status();
     println!("{} runs ({} open), {} events, {:.0} MB", status.runs, status.open_runs, status.events, status.bytes as f64 / 1e6);
     table(&journal, "runs that overlap", runs);
+    table(&journal, "runs that overlap, every right looked at", runs_seen);
+    table(&journal, "runs that overlap, by way of values", run_values);
     table(&journal, "events", events);
     drop(journal);
     let begun = Instant::now();
-    drop(Journal::open(&config(Some(folder.path()))).unwrap());
+    drop(Journal::open(&config(Some(folder))).unwrap());
     println!("\nopening it, checked from end to end: {:.2} s", begun.elapsed().as_secs_f64());
 }

@@ -123,6 +123,20 @@ fn check_runs(journal: &Journal, runs: &[Run], query: &RunQuery) -> Result<(), T
     Ok(())
 }
 
+/// What is answered without being understood is what would have been answered had it been.
+fn check_json(journal: &Journal, runs: &[Run], query: &RunQuery) -> Result<(), TestCaseError> {
+    let now = at(4_000_000.0);
+    for see in [None, Some(&seen as &dyn Fn(&Run) -> Option<Run>)] {
+        let found = all(query.limit, |after| journal.runs_as_json(&RunQuery { after, ..query.clone() }, see, now).unwrap());
+        let shown = runs.iter().enumerate().filter_map(|(row, run)| Some((row, see.map_or_else(|| Some(run.clone()), |see| see(run))?)));
+        let mut wanted: Vec<_> = shown.filter(|(_, run)| query.matches(run)).collect();
+        wanted.sort_by_key(|(row, run)| std::cmp::Reverse((run.started_at, *row)));
+        let wanted: Vec<_> = wanted.into_iter().map(|(_, run)| serde_json::to_string(&run.at(now)).unwrap()).collect();
+        prop_assert_eq!(found.iter().map(|run| run.get()).collect::<Vec<_>>(), wanted, "{:?}", query);
+    }
+    Ok(())
+}
+
 fn check_events(journal: &Journal, runs: &[Run], events: &[Event], query: &RunQuery) -> Result<(), TestCaseError> {
     let RunQuery { from, to, limit, after, filter } = query.clone();
     let query = EventQuery { from, to, limit, after, filter };
@@ -158,6 +172,7 @@ proptest! {
         prop_assert_eq!(journal.open_runs().unwrap(), open);
         for query in &questions {
             check_runs(&journal, &runs, query)?;
+            check_json(&journal, &runs, query)?;
             check_events(&journal, &runs, &events, query)?;
         }
     }

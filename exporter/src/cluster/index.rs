@@ -40,7 +40,8 @@ pub struct Index {
     experiments: HashMap<String, Entry>,
     /// Uids of the experiments that have or had a pod of this name as a target.
     interested: HashMap<(String, String), BTreeSet<String>>,
-    pods: HashMap<(String, String), BTreeMap<String, PodSeen>>,
+    /// By name, then by uid. Boxed, because a map of one has room for eleven.
+    pods: HashMap<(String, String), BTreeMap<String, Box<PodSeen>>>,
     plans: Plans,
     /// Kinds and namespaces of which a complete list was seen.
     listed: HashSet<(String, String)>,
@@ -119,7 +120,7 @@ impl Index {
             Observation::Experiment(object) => self.experiment(*object),
             Observation::Notice(notice) => self.notice(&notice),
             Observation::Gone(gone) => self.depart(&gone),
-            Observation::Pod(pod) => self.pod(*pod),
+            Observation::Pod(pod) => self.pod(pod),
             plan => {
                 self.plans.keep(plan);
                 Changes::default()
@@ -199,7 +200,7 @@ impl Index {
         self.refresh(&gone.about.uid, Vec::new())
     }
 
-    fn pod(&mut self, pod: PodSeen) -> Changes {
+    fn pod(&mut self, pod: Box<PodSeen>) -> Changes {
         let name = (pod.namespace.clone(), pod.name.clone());
         let mut changes = Changes::default();
         for uid in self.interested.get(&name).cloned().into_iter().flatten() {

@@ -24,6 +24,7 @@ mod verify;
 
 pub use error::Error;
 pub use patience::{Asker, Patience};
+pub use query::Sight;
 pub use tally::{BOUNDS, Family, Tally};
 pub use transfer::{FORMAT, Moved, export, import};
 pub use verify::{Report, verify};

@@ -1,97 +1,51 @@
 //! What is read from the journal: answers to queries, the stream from a position, the open runs.
 //!
-//! Any number of callers, as many connections as there are cores, each read in a transaction of its own, so that one answer is of one
-//! moment. Callers block, as long as their [`Patience`] lasts; one connection is never used for what may read many rows. To extend: one function here and its line in [`super::Journal`].
+//! Any number of callers, as many connections as there are cores (`pool`), each read in a transaction of its own, so that one answer is of
+//! one moment. Callers block, as long as their [`Patience`] lasts. To extend: one function here and its line in [`super::Journal`].
 
+mod listed;
 mod numbered;
+mod pool;
+
+pub use listed::Sight;
 
 use super::term::{self, Search, time};
-use super::{Change, Error, Item, Page, Patience, schema};
+use super::{Change, Error, Item, Page, Patience};
 use chaoscope_model::event::Event;
 use chaoscope_model::query::{EventQuery, Position, RunQuery};
 use chaoscope_model::run::Run;
 use lru::LruCache;
+use pool::{Cost, Pool};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs kept as values: about 10 MB with a few targets each. Dashboards ask for the same hours again and again.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2048).expect("more than none");
 /// Most runs whose events are looked up one run after the other; beyond, events are read in order and filtered.
 const MOST_RUNS: i64 = 2000;
 
-/// Who waits for a connection looks so often whether its asker is still there.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// How many rows a question may read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cost {
-    /// As many as are asked for.
-    Few,
-    /// All there are.
-    Many,
-}
-
-/// The connections that read.
+/// Everybody who reads.
 pub(super) struct Readers {
-    free: Mutex<Vec<Connection>>,
-    returned: Condvar,
+    pool: Pool,
     /// By position: a run that changes gets another, so a value is never stale.
     kept: Mutex<LruCache<i64, Arc<Run>>>,
 }
 
-/// A connection while it is used.
-struct Reader<'r> {
-    pool: &'r Readers,
-    connection: Option<Connection>,
-}
-
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let free = (0..=cores.max(2)).map(|_| schema::reader(path)).collect::<Result<_, _>>()?;
-        Ok(Self { free: Mutex::new(free), returned: Condvar::new(), kept: Mutex::new(LruCache::new(KEPT)) })
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Self { pool: Pool::open(path)?, kept: Mutex::new(LruCache::new(KEPT)) })
     }
 
     /// Closes the connections that nobody uses.
     pub(super) fn close(&self) {
-        self.free().clear();
-    }
-
-    /// A connection; the last one is only for what costs little.
-    fn take(&self, patience: &Patience, cost: Cost) -> Result<Reader<'_>, Error> {
-        let mut free = self.free();
-        loop {
-            patience.wanted()?;
-            if (cost == Cost::Few || free.len() > 1)
-                && let Some(connection) = free.pop()
-            {
-                return Ok(Reader { pool: self, connection: Some(connection) });
-            }
-            if patience.over() {
-                return Err(Error::Busy);
-            }
-            let wait = patience.left().map_or(LOOK, |left| left.min(LOOK));
-            (free, _) = self.returned.wait_timeout(free, wait).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Reads as of one moment.
-    fn read<T>(&self, patience: &Patience, cost: Cost, read: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let mut reader = self.take(patience, cost)?;
-        let Some(connection) = reader.connection.as_mut() else { return Err(Error::Closed) };
-        read(&connection.transaction()?)
+        self.pool.close();
     }
 
     pub(super) fn runs(&self, patience: &Patience, query: &RunQuery, see: &dyn Fn(&Run) -> Option<Run>) -> Result<Page<Run>, Error> {
-        self.read(patience, Cost::Many, |transaction| {
+        self.pool.read(patience, Cost::Many, |transaction| {
             page(transaction, patience, &term::runs(query), query.limit, |row| {
                 let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE pk = ?1", row)?;
                 // What may not be seen must answer no question either.
@@ -107,7 +61,7 @@ impl Readers {
         query: &EventQuery,
         see: &dyn Fn(&Event, Option<&Run>) -> bool,
     ) -> Result<Page<Event>, Error> {
-        self.read(patience, Cost::Many, |transaction| {
+        self.pool.read(patience, Cost::Many, |transaction| {
             let search = term::events(query, |terms| runs_under(transaction, terms))?;
             let mut bodies = transaction.prepare_cached("SELECT body FROM event WHERE pk = ?1")?;
             page(transaction, patience, &search, query.limit, |row| {
@@ -129,27 +83,37 @@ impl Readers {
     fn kept_run(&self, connection: &Connection, sql: &str, by: impl ToSql) -> Result<Option<Arc<Run>>, Error> {
         let found = connection.prepare_cached(sql)?.query_row([by], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
         let Some((seq, pk)) = found else { return Ok(None) };
-        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(run) = kept().get(&seq) {
+        if let Some(run) = self.kept().get(&seq) {
             return Ok(Some(Arc::clone(run)));
         }
         let mut statement = connection.prepare_cached("SELECT body FROM run WHERE pk = ?1")?;
-        let run = statement.query_row([pk], |row| Ok(parse::<Run>(row.get_ref(0)?.as_bytes()?))).optional()?.flatten().map(Arc::new);
-        if let Some(run) = &run {
-            kept().put(seq, Arc::clone(run));
+        let run = statement.query_row([pk], |row| Ok(self.keep(seq, row.get_ref(0)?.as_bytes()?))).optional()?;
+        Ok(run.flatten())
+    }
+
+    /// The run at a position as a value that is shared, from what is stored of it.
+    fn keep(&self, seq: i64, body: &[u8]) -> Option<Arc<Run>> {
+        if let Some(run) = self.kept().get(&seq) {
+            return Some(Arc::clone(run));
         }
-        Ok(run)
+        let run = Arc::new(parse::<Run>(body)?);
+        self.kept().put(seq, Arc::clone(&run));
+        Some(run)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, LruCache<i64, Arc<Run>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn run(&self, patience: &Patience, id: &str) -> Result<Option<Run>, Error> {
-        self.read(patience, Cost::Few, |transaction| {
+        self.pool.read(patience, Cost::Few, |transaction| {
             let run = self.kept_run(transaction, "SELECT seq, pk FROM run WHERE id = ?1", id)?;
             Ok(run.map(|run| run.as_ref().clone()))
         })
     }
 
     pub(super) fn open_runs(&self, patience: &Patience) -> Result<Vec<Run>, Error> {
-        self.read(patience, Cost::Few, |transaction| {
+        self.pool.read(patience, Cost::Few, |transaction| {
             let mut statement = transaction.prepare_cached("SELECT body FROM run WHERE closed_at IS NULL ORDER BY pk")?;
             let rows = statement.query_map([], |row| Ok(parse(row.get_ref(0)?.as_bytes()?)))?;
             Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
@@ -171,7 +135,7 @@ impl Readers {
     /// The changes of one page, and the position of its last row.
     fn page_since(&self, patience: &Patience, seq: u64, limit: usize) -> Result<Option<(Vec<Change>, i64)>, Error> {
         let (after, most) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-        self.read(patience, Cost::Few, |transaction| {
+        self.pool.read(patience, Cost::Few, |transaction| {
             let (floor, newest) = positions(transaction)?;
             if after < floor || after > newest {
                 return Ok(None);
@@ -198,13 +162,6 @@ impl Readers {
             }
             Ok(Some((changes, last)))
         })
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        self.pool.free().extend(self.connection.take());
-        self.pool.returned.notify_all(); // one alone might be one that may not take it
     }
 }
 

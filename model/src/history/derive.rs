@@ -116,6 +116,8 @@ impl History {
             Some((Departure::Deleted, at)) if unrecovered => over(Outcome::Forced, Some(at)),
             Some((Departure::Deleted, at)) if !applied && !cells.is_empty() => over(Outcome::InjectionFailed, Some(at)),
             Some((Departure::Deleted, _)) => clean(),
+            // Nobody saw it go, but all it had done was told to be undone.
+            Some((Departure::Absent, _)) if applied && cells.iter().all(Option::is_some) && !unrecovered && !waiting => clean(),
             Some((Departure::Absent, at)) => over(Outcome::Lost, Some(at)),
             None if asked && unrecovered => (Phase::Recovering, None),
             None if cells.is_empty() => (Phase::Selecting, None),
@@ -175,7 +177,7 @@ impl History {
         let Some(named) = self.pods.get(&format!("{}/{}", target.namespace, target.pod)) else { return (None, false) };
         // What becomes of pods after the end does not change the run.
         let until = |at: Option<Timestamp>| end.is_none_or(|end| at.is_none_or(|at| at <= end));
-        let mut pods: Vec<&Incarnation> = named.values().filter(|pod| until(pod.created_at)).collect();
+        let mut pods: Vec<&Incarnation> = named.values().map(Box::as_ref).filter(|pod| until(pod.created_at)).collect();
         pods.sort_by_key(|pod| pod.created_at);
         let before = |pod: &&&Incarnation| applied.is_none_or(|applied| pod.created_at.is_none_or(|created| created <= applied + SECOND));
         let chosen = pods.iter().rfind(before).copied();

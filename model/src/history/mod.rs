@@ -54,8 +54,8 @@ pub struct History {
     first_seen: Timestamp,
     last_seen: Option<Timestamp>,
     gone: Option<(Departure, Timestamp)>,
-    /// By `namespace/name`, then by uid.
-    pods: BTreeMap<String, BTreeMap<String, Incarnation>>,
+    /// By `namespace/name`, then by uid. Boxed, because a map of one has room for eleven.
+    pods: BTreeMap<String, BTreeMap<String, Box<Incarnation>>>,
 }
 
 /// One of the pods that had a target's name.

@@ -240,6 +240,18 @@ fn of_another_cluster_that_never_told_of_its_targets_it_is_not_said_that_there_w
 }
 
 #[test]
+fn what_went_unseen_has_recovered_if_each_target_was_told_to_have() {
+    let steps = [(Apply, 10), (Recover, 20)];
+    let outcome = |records| {
+        let mut history = history(vec![object(1, Desired::Run, records)]);
+        history.depart(&Gone { about: about(), seen: at(1002), how: Departure::Absent });
+        let run = history.runs().remove(0);
+        (run.outcome, run.ended_at)
+    };
+    assert_eq!(outcome(vec![record(0, NotInjected, &steps)]), (Some(Outcome::Recovered), Some(at(20))));
+}
+
+#[test]
 fn what_a_list_lacked_and_was_seen_later_is_there() {
     let mut history = history(vec![object(1, Desired::Run, vec![record(0, Injected, &[(Apply, 10)])])]);
     history.depart(&Gone { about: about(), seen: at(1000), how: Departure::Absent });

@@ -32,7 +32,7 @@ impl Readers {
         query: &EventQuery,
         see: &dyn Fn(&Event, Option<&Run>) -> bool,
     ) -> Result<Page<(i64, Event)>, Error> {
-        self.read(patience, Cost::Many, |transaction| {
+        self.pool.read(patience, Cost::Many, |transaction| {
             let search = term::events(query, |terms| runs_under(transaction, terms))?;
             page(transaction, patience, &search, query.limit, |row| {
                 let Some((event, run)) = self.numbered_event(transaction, row)? else { return Ok(None) };
@@ -43,7 +43,7 @@ impl Readers {
     }
 
     fn event(&self, patience: &Patience, row: i64) -> Result<Option<WithRun>, Error> {
-        self.read(patience, Cost::Few, |transaction| self.numbered_event(transaction, row))
+        self.pool.read(patience, Cost::Few, |transaction| self.numbered_event(transaction, row))
     }
 
     fn numbered_event(&self, transaction: &Transaction<'_>, row: i64) -> Result<Option<WithRun>, Error> {

@@ -168,6 +168,11 @@ impl Viewer {
         }
     }
 
+    /// Whether [`Self::see`] gives every run, whole.
+    pub fn sees_everything(&self) -> bool {
+        self.rights.is_none()
+    }
+
     /// Whether the caller may see an event; `run` is its run, whole, where it has one. May block, as [`Self::see`].
     pub fn sees_event(&self, event: &Event, run: Option<&Run>) -> bool {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_event(event, run)))
