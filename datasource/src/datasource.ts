@@ -59,12 +59,11 @@ export class ChaosDataSource extends DataSourceWithBackend<ChaosQuery, Settings>
     this.clusterName = settings.jsonData?.cluster;
     this.annotations = this.annotationSupport();
     this.variables = new ListSupport(this);
-    // A packet holds all there is now; lines alone are added to those that came before.
+    // A packet holds all there is now, and takes the place of what was.
     this.streamOptionsProvider = (request: DataQueryRequest<ChaosQuery>, frame: DataFrame): Partial<StreamingFrameOptions> => {
       const query = request.targets.find((target) => target.refId === frame.refId);
-      const lines = query?.queryType === 'logs' || query?.queryType === 'events' || (query && legacy.isLegacy(query));
       const maxLength = Math.max(query?.limit ?? 0, MOST_STREAMED);
-      return { maxLength, maxDelta: Infinity, action: lines ? StreamingFrameAction.Append : StreamingFrameAction.Replace };
+      return { maxLength, maxDelta: Infinity, action: StreamingFrameAction.Replace };
     };
   }
 

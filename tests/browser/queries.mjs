@@ -107,11 +107,11 @@ export default async function ({ check, page, backend }) {
     assert.deepEqual(backend.last('/values').body, { list: 'field:kind', filters: { namespace: ['shop'] } });
   });
 
-  await check('live: a stream replaces a table and adds to lines', async () => {
+  await check('live: a packet takes the place of what was', async () => {
     for (const [queryType, action] of [
       ['runs', 'replace'],
       ['annotations', null],
-      ['logs', 'append'],
+      ['logs', 'replace'],
     ]) {
       const { opened } = await call('live', { queryType, filters: {}, stream: true });
       if (action) {

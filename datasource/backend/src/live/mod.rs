@@ -10,6 +10,7 @@ pub mod signal;
 
 use crate::frames::{Frame, json};
 use crate::instance::Instance;
+use crate::metrics::METRICS;
 use crate::origin::Error;
 use crate::query::Query;
 use channel::Topic;
@@ -32,6 +33,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Sends the frame of a topic, now and whenever it is another, until nobody listens.
 pub async fn run(instance: Arc<Instance>, topic: Topic, out: Sender<Vec<u8>>) {
     let gone = out.clone();
+    let _open = Open::begun();
     tokio::select! {
         () = gone.closed() => {}
         () = follow(&instance, &topic, &out) => {}
@@ -53,6 +55,7 @@ async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Vec<u8>>) 
                     if out.send(packet.into()).await.is_err() {
                         return;
                     }
+                    METRICS.stream_packets.inc();
                     told = frame;
                 }
                 let relevant = signal::relevance(&query);
@@ -85,6 +88,22 @@ async fn changed(signals: &mut Receiver<Signal>, relevant: &(dyn Fn(&Signal) -> 
             // The upstream stream is gone for good: then time alone moves the panel.
             Err(RecvError::Closed) => std::future::pending::<()>().await,
         }
+    }
+}
+
+/// An open stream, counted as long as it is there.
+struct Open;
+
+impl Open {
+    fn begun() -> Self {
+        METRICS.streams.inc();
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        METRICS.streams.dec();
     }
 }
 

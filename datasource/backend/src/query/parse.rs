@@ -70,6 +70,10 @@ pub(super) struct Understood {
 
 /// Understands one saved query. The datasource's own filters, which no query can widen, are the origin's matter.
 pub fn query(asked: &Asked<'_>, json: &Value) -> Result<Query, Refused> {
+    if flag(json, "matchDashboard") {
+        let why = "\"Match this dashboard\" takes the dashboard's variables, which alert rules and public dashboards do not fill in";
+        return Err(Refused(format!("{why}: switch it off here, and write the filters out")));
+    }
     let named = text(json, "queryType").or_else(|| Some(asked.query_type.trim()).filter(|it| !it.is_empty()));
     let understood = match named {
         None if json.get("filters").is_none() => legacy::query(asked, json)?,
