@@ -27,6 +27,7 @@ use std::sync::LazyLock;
 
 static ROOT: LazyLock<&Path> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
 static EXPORTER: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "exporter"));
+static DATASOURCE: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "datasource/backend"));
 static MODEL: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "model"));
 static TESTS: LazyLock<Vec<Source>> = LazyLock::new(|| Source::all(&ROOT, "tests"));
 
@@ -65,16 +66,40 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
         "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),
-        "client" => vec!["config", "serve"],
+        "client" | "migration" => vec!["config", "serve"],
         "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),
+        _ => return None,
+    })
+}
+
+/// The same for the datasource: `plugin → live → instance → {origin, cache} → query`, and `frames → query`, which are pure.
+///
+/// An answer's frames are made of what an origin found, so `frames` knows `origin`'s types. `settings` says how an origin is reached;
+/// `metrics` only counts, so everybody but the pure may use it.
+fn datasource_may_use(module: &str) -> Option<Vec<&'static str>> {
+    Some(match module {
+        "query" | "metrics" | "settings" => vec![],
+        "cache" => vec!["metrics", "query", "origin", "frames"],
+        "origin" => vec!["metrics", "query", "settings"],
+        "frames" => vec!["query", "origin"],
+        "signal" => vec!["query", "origin"],
+        "instance" => vec!["metrics", "query", "settings", "origin", "cache", "frames", "signal"],
+        "live" => vec!["metrics", "query", "settings", "origin", "cache", "frames", "signal", "instance"],
+        "plugin" => vec!["metrics", "query", "settings", "origin", "frames", "instance", "live"],
         _ => return None,
     })
 }
 
 #[test]
 fn imports_go_one_way() {
+    let mut faults = one_way(&EXPORTER, "exporter/src/", may_use);
+    faults.extend(one_way(&DATASOURCE, "datasource/backend/src/", datasource_may_use));
+    report("imports go one way", &faults);
+}
+
+fn one_way(sources: &[Source], folder: &str, may_use: impl Fn(&str) -> Option<Vec<&'static str>>) -> Vec<String> {
     let mut faults = Vec::new();
-    for source in EXPORTER.iter().filter(|it| it.path.starts_with("exporter/src/")) {
+    for source in sources.iter().filter(|it| it.path.starts_with(folder)) {
         let module = source.module();
         let Some(from) = module.first().filter(|it| *it != "main") else {
             continue;
@@ -91,12 +116,12 @@ fn imports_go_one_way() {
             }
         }
     }
-    report("imports go one way", &faults);
+    faults
 }
 
 #[test]
 fn every_file_says_what_it_holds() {
-    let silent = EXPORTER.iter().chain(&*MODEL).chain(&*TESTS);
+    let silent = EXPORTER.iter().chain(&*DATASOURCE).chain(&*MODEL).chain(&*TESTS);
     let silent = silent.filter(|it| !it.text.starts_with("//! "));
     let faults: Vec<_> = silent.map(|it| it.path.clone()).collect();
     report("these files do not begin with `//! `", &faults);
@@ -106,7 +131,7 @@ fn every_file_says_what_it_holds() {
 #[test]
 fn no_file_is_long() {
     const EXCEPTIONS: [(&str, &str); 0] = [];
-    let limited = EXPORTER.iter().chain(&*MODEL).filter(|it| it.length() > 300);
+    let limited = EXPORTER.iter().chain(&*DATASOURCE).chain(&*MODEL).filter(|it| it.length() > 300);
     let long = limited.filter(|it| EXCEPTIONS.iter().all(|(path, _)| *path != it.path));
     let faults: Vec<_> = long.map(|it| format!("{}: {} lines", it.path, it.length())).collect();
     report("more than 300 lines outside of tests", &faults);
@@ -115,7 +140,7 @@ fn no_file_is_long() {
 /// The kernel gives legacy tables by a getsockopt no safe crate offers.
 #[test]
 fn unsafe_is_in_one_file() {
-    let mut found = where_word(EXPORTER.iter().chain(&*MODEL).chain(&*TESTS), &["unsafe"], true);
+    let mut found = where_word(EXPORTER.iter().chain(&*DATASOURCE).chain(&*MODEL).chain(&*TESTS), &["unsafe"], true);
     found.remove("exporter/src/node/iptables/legacy.rs");
     assert!(found.is_empty(), "unsafe at {found:?}");
 }
@@ -124,7 +149,7 @@ fn unsafe_is_in_one_file() {
 #[test]
 fn one_file_changes_namespaces() {
     let calls = ["move_into_link_name_space", "move_into_thread_name_spaces", "setns", "unshare", "unshare_unsafe"];
-    let mut found = where_word(EXPORTER.iter().chain(&*MODEL), &calls, false);
+    let mut found = where_word(EXPORTER.iter().chain(&*DATASOURCE).chain(&*MODEL), &calls, false);
     found.remove("exporter/src/node/netns.rs");
     assert!(found.is_empty(), "namespaces are changed at {found:?}");
 }

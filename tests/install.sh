@@ -8,7 +8,7 @@ set -euo pipefail
 
 prefix=${PREFIX:-/usr/local}
 go_wanted=1.24 go_fetched=1.26.8
-node_wanted=20 node_fetched=22.23.3 npm_fetched=10.9.9
+node_wanted=20.19 node_fetched=22.23.3 npm_fetched=10.9.9
 schemathesis=4.32.5
 export PATH="$prefix/bin:$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
 
@@ -104,12 +104,20 @@ api_server() {
   [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
 }
 
+# Grafana's side of the datasource: the same.
+grafana_host() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/host/build.sh
+  [ -x "$("$build" where)" ] || { step "the plugin host of the tests (first time: minutes)" && quietly "$build"; }
+}
+
 scratch=$(mktemp -d)
 policy=
 trap 'rm -rf "$scratch" $policy' EXIT
 
 debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
-at_least "$node_wanted" "$(node_version)" || install_node
+{ at_least "$node_wanted" "$(node_version)" && command -v npm >/dev/null; } || install_node # the datasource's front: npm ci, npm run check
 api_server
+grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

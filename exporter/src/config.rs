@@ -12,7 +12,7 @@ mod standalone;
 mod web;
 
 pub use api::{Api, Auth};
-pub use client::{Doctor, Filters, Moment, Runs, Server};
+pub use client::{Doctor, Filters, MigrateDashboard, Moment, Runs, Server};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
@@ -103,6 +103,14 @@ Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
     /// Ask a running Chaoscope what of it works, and what would mend the rest.
     #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
     Doctor(Doctor),
+    /// Let a Grafana dashboard that asks Chaos Mesh's old plugin ask Chaoscope's datasource, and say what was changed.
+    #[command(after_help = "\
+Examples:
+  chaoscope migrate-dashboard board.json > new.json            the plugin alone; the datasource keeps its uid
+  chaoscope migrate-dashboard board.json --uid chaoscope --in-place
+
+Queries, variables and annotations run unchanged. Exit codes: 0 done, 1 not done, 2 wrong usage.")]
+    MigrateDashboard(MigrateDashboard),
     /// Export, import or verify the journal of runs and events.
     #[command(subcommand)]
     Journal(JournalCommand),

@@ -11,6 +11,7 @@ pub mod exposition;
 pub mod families;
 pub mod ingest;
 pub mod journal;
+pub mod migration;
 pub mod node;
 pub mod peers;
 pub mod recording;

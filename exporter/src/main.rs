@@ -2,6 +2,7 @@
 
 use chaoscope::client;
 use chaoscope::config::{Arguments, Command, Log, LogFormat, LogLevel, Look};
+use chaoscope::migration;
 use chaoscope::roles::{self, Failure, USAGE, sweeper};
 use chaoscope::serve::{check, snapshot};
 use clap::{CommandFactory as _, Parser as _};
@@ -48,6 +49,7 @@ fn run(command: Command, failed: u8) -> ExitCode {
             let answer = runtime.block_on(client::doctor::run(&flags));
             answer.map_or_else(|error| unasked(&error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))
         }
+        Command::MigrateDashboard(flags) => migration::run(&flags).map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS),
         Command::Journal(command) => ended(runtime.block_on(roles::journal::run(command))),
         Command::Completion { shell } => {
             let mut script = Vec::new(); // it panics where it cannot write, as into a pipe that was closed

@@ -42,6 +42,29 @@ pub struct Doctor {
     pub output: Output,
 }
 
+/// Flags of `chaoscope migrate-dashboard`.
+#[derive(Debug, Args)]
+pub struct MigrateDashboard {
+    /// The dashboard's JSON, as Grafana exports it; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Uid of Chaoscope's datasource, where it is not the old one's.
+    #[arg(long, value_name = "UID", value_parser = uid)]
+    pub uid: Option<String>,
+    /// Where to write it instead of to standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "in_place")]
+    pub output: Option<PathBuf>,
+    /// Write it over the file.
+    #[arg(long)]
+    pub in_place: bool,
+}
+
+/// What Grafana takes as a uid (its `util.IsValidShortUID`): at most 40 letters, digits, `-` and `_`.
+fn uid(text: &str) -> Result<String, String> {
+    let sound = (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if sound { Ok(text.to_owned()) } else { Err("a uid has 1 to 40 letters, digits, - and _".to_owned()) }
+}
+
 /// Flags about whom to ask.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Server")]
