@@ -45,6 +45,9 @@ pub enum Error {
 /// error.
 pub fn run(flags: &config::MigrateDashboard) -> anyhow::Result<()> {
     let named = flags.file.display();
+    if flags.in_place && flags.file.as_os_str() == "-" {
+        bail!("standard input cannot be written over: leave --in-place out, or name a file");
+    }
     let text = read(&flags.file).with_context(|| format!("cannot read {named}"))?;
     let migrated = migrate(&text, flags.uid.as_deref()).with_context(|| named.to_string())?;
     let target = if flags.in_place { Some(&flags.file) } else { flags.output.as_ref() };
