@@ -95,11 +95,11 @@ fn tags(run: &Run, now: Timestamp) -> Vec<String> {
 fn of_upcoming(due: &Upcoming) -> Mark {
     let id = format!("upcoming/{}/{}/{}", clipped(&due.namespace, 256), clipped(&due.schedule, 256), due.at);
     let place = look::place(&due.namespace, &due.schedule);
-    let tags = ["upcoming", &due.kind, &due.namespace];
+    let tags = ["upcoming", &due.kind, &due.action, &due.namespace];
     Mark {
         time: due.at,
-        end: None,
-        title: format!("{} due", escaped(&due.kind, 128)),
+        end: due.expected_end_at.filter(|end| *end > due.at),
+        title: format!("{} due", escaped(format!("{} {}", due.kind, due.action).trim(), 256)),
         text: format!("schedule {} will start it", escaped(&place, 520)),
         tags: tags.into_iter().map(tag).filter(|tag| !tag.is_empty()).collect(),
         id,

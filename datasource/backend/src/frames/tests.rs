@@ -106,9 +106,15 @@ fn events() -> Vec<Arc<Event>> {
 }
 
 fn due() -> Vec<Upcoming> {
-    let one =
-        |time, schedule: &str| Upcoming { at: at(time), kind: "PodChaos".into(), namespace: "shop".into(), schedule: schedule.into() };
-    vec![one("12:58:00", "nightly"), one("12:55:00", "often")]
+    let one = |time, end: Option<&str>, action: &str, schedule: &str| Upcoming {
+        at: at(time),
+        expected_end_at: end.map(at),
+        kind: "PodChaos".into(),
+        action: action.into(),
+        namespace: "shop".into(),
+        schedule: schedule.into(),
+    };
+    vec![one("12:58:00", Some("12:59:30"), "pod-failure", "nightly"), one("12:55:00", None, "pod-kill", "often")]
 }
 
 /// Every kind of query with what is found for it; nothing, where `empty`.

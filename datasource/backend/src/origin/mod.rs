@@ -40,8 +40,14 @@ pub struct Found<T> {
 pub struct Upcoming {
     /// When it is due.
     pub at: Timestamp,
+    /// When its duration says it ends; of a one-shot action never.
+    #[serde(default)]
+    pub expected_end_at: Option<Timestamp>,
     /// Kind of the experiment it starts.
     pub kind: String,
+    /// What it does; empty where the kind says all.
+    #[serde(default)]
+    pub action: String,
     /// Namespace of the schedule.
     pub namespace: String,
     /// Name of the schedule.
