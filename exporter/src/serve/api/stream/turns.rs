@@ -7,7 +7,7 @@
 use crate::journal::{Change, Item, Journal};
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -48,7 +48,7 @@ struct Due {
     /// The same by run.
     of: HashMap<Arc<str>, [Option<Timestamp>; 2]>,
     /// Runs of which one is over.
-    turned: HashSet<Arc<str>>,
+    turned: BTreeSet<Arc<str>>,
 }
 
 struct Task {
