@@ -14,7 +14,7 @@ const OF_ROOT: &str = "/var/lib/chaoscope";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Journal")]
 pub struct Journal {
-    /// Folder that holds the journal; made where it is missing. By default /var/lib/chaoscope for root, else chaoscope in $`XDG_STATE_HOME`,
+    /// Folder that holds the journal; made where it is missing. By default /var/lib/chaoscope for root, else chaoscope in `$XDG_STATE_HOME`,
     /// which is ~/.local/state unless set.
     #[arg(long = "journal.path", value_name = "DIR", env = "CHAOSCOPE_JOURNAL_PATH")]
     pub path: Option<PathBuf>,

@@ -4,9 +4,9 @@
 //! Apart from the recorder, which calls it when nothing else is to be done: one step deletes [`STEP`] rows at most and says whether there
 //! may be more. What is pruned is not taken in again when a list tells of it anew: [`Limits::horizon`].
 
-use super::Error;
 use super::store::Rows;
 use super::term::{self, all_events, nanos};
+use super::{Error, schema};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::time::Duration;
@@ -145,11 +145,11 @@ fn forget(connection: &Connection, kind: Kind, pks: &[i64]) -> Result<(i64, i64)
     let mut remove = connection.prepare_cached("DELETE FROM term WHERE term = ?1 AND span = ?2 AND at = ?3 AND row = ?4")?;
     let (mut count, mut newest) = (0, 0);
     for pk in pks {
-        let row = delete.query_row([pk], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+        let row = delete.query_row([pk], |row| Ok((row.get::<_, i64>(0)?, schema::json(row, 1)?.to_vec()))).optional()?;
         let Some((seq, body)) = row else { continue };
         let places = match kind {
-            Kind::Run => serde_json::from_str(&body).map(|run| term::of_run(&run)),
-            Kind::Event => serde_json::from_str(&body).map(|event| term::of_event(&event)),
+            Kind::Run => serde_json::from_slice(&body).map(|run| term::of_run(&run)),
+            Kind::Event => serde_json::from_slice(&body).map(|event| term::of_event(&event)),
         };
         if let Ok(places) = places {
             for place in places {

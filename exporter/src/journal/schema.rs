@@ -4,7 +4,7 @@
 //! a transaction, and whoever meets a higher `user_version` than this program knows leaves the file alone. What a row is found by
 //! ([`super::term`]) is part of the schema: changing it needs a script that makes those rows anew.
 
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, OpenFlags, Result, Row};
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,6 +91,11 @@ fn common(connection: &Connection, cache_kib: i32) -> Result<()> {
 /// Version of the schema; 0: the file is empty.
 pub(super) fn version(connection: &Connection) -> Result<i32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// What is stored as JSON in a column: bytes, because where the file is damaged it may be no text.
+pub(super) fn json<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8]> {
+    Ok(row.get_ref(column)?.as_bytes()?)
 }
 
 /// What is wrong with the file, if anything.

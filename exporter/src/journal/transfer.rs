@@ -9,6 +9,7 @@ use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use rusqlite::Connection;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _, Write};
@@ -34,6 +35,8 @@ pub struct Moved {
     pub new_events: u64,
     /// Of the runs read, those of which the journal knows as much or more already: it keeps its own.
     pub kept: u64,
+    /// Rows that cannot be understood, and are not written.
+    pub left_out: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,7 +66,7 @@ pub(super) fn look_at(folder: &Path) -> Result<Connection, Error> {
     }
 }
 
-/// Writes every run and event of the journal in a folder, as of one moment.
+/// Writes every run and event of the journal in a folder that can be understood, as of one moment.
 pub fn export(folder: &Path, out: &mut impl Write) -> Result<Moved, Error> {
     let mut connection = look_at(folder)?;
     let transaction = connection.transaction()?;
@@ -74,20 +77,33 @@ pub fn export(folder: &Path, out: &mut impl Write) -> Result<Moved, Error> {
     let mut runs = transaction.prepare("SELECT body FROM run ORDER BY pk")?;
     let mut rows = runs.query([])?;
     while let Some(row) = rows.next()? {
+        let Some(body) = understood::<Run>(schema::json(row, 0)?) else {
+            moved.left_out += 1;
+            continue;
+        };
         // Bodies are JSON of one line already.
-        writeln!(out, "{{\"run\":{}}}", row.get::<_, String>(0)?).map_err(Error::output)?;
+        writeln!(out, "{{\"run\":{body}}}").map_err(Error::output)?;
         moved.runs += 1;
     }
     let mut events = transaction.prepare("SELECT body, replaces FROM event ORDER BY pk")?;
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {
-        let (body, replaces): (String, Option<String>) = (row.get(0)?, row.get(1)?);
-        let replaces = serde_json::json!(replaces);
+        let Some(body) = understood::<Event>(schema::json(row, 0)?) else {
+            moved.left_out += 1;
+            continue;
+        };
+        let replaces = serde_json::json!(row.get::<_, Option<String>>(1)?);
         writeln!(out, "{{\"event\":{body},\"replaces\":{replaces}}}").map_err(Error::output)?;
         moved.events += 1;
     }
     out.flush().map_err(Error::output)?;
     Ok(moved)
+}
+
+/// A body that an import understands.
+fn understood<T: DeserializeOwned>(body: &[u8]) -> Option<&str> {
+    serde_json::from_slice::<T>(body).ok()?;
+    std::str::from_utf8(body).ok()
 }
 
 /// Stores every run and event of an export; what is there already is not stored again, and a run only if more is known of it than the journal

@@ -4,7 +4,7 @@
 
 use super::tally::{Family, Tally};
 use super::term::{self, Place, nanos};
-use super::{Error, open, query, transfer};
+use super::{Error, open, query, schema, transfer};
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
 use rusqlite::{Connection, Transaction};
@@ -98,8 +98,8 @@ fn rows(transaction: &Transaction<'_>, report: &mut Report) -> Result<BTreeMap<V
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.runs += 1;
-        let (pk, id, body): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
-        let run = match serde_json::from_str::<Run>(&body) {
+        let (pk, id): (i64, String) = (row.get(0)?, row.get(1)?);
+        let run = match serde_json::from_slice::<Run>(schema::json(row, 5)?) {
             Ok(run) => run,
             Err(cause) => {
                 report.say(format!("run {id}: {cause}"));
@@ -124,8 +124,8 @@ fn rows(transaction: &Transaction<'_>, report: &mut Report) -> Result<BTreeMap<V
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.events += 1;
-        let (pk, body): (i64, String) = (row.get(0)?, row.get(4)?);
-        let event = match serde_json::from_str::<Event>(&body) {
+        let pk: i64 = row.get(0)?;
+        let event = match serde_json::from_slice::<Event>(schema::json(row, 4)?) {
             Ok(event) => event,
             Err(cause) => {
                 report.say(format!("event in row {pk}: {cause}"));

@@ -9,21 +9,24 @@ use crate::serve::check::UNKNOWN;
 use crate::serve::snapshot::print;
 use anyhow::{Context as _, anyhow};
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Write as _, stdin, stdout};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{BufReader, BufWriter, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tempfile::NamedTempFile;
 
 /// Does what is asked. Exit codes: 0 done, or whole; 1 failed, or damaged; 2 wrong usage; 3 verify could not tell.
 pub async fn run(command: JournalCommand) -> Result<ExitCode, Failure> {
     match command {
         JournalCommand::Export { folder, file } => {
             let moved = export(&existing(folder.folder())?, &file)?;
+            if moved.left_out > 0 {
+                tracing::warn!(rows = moved.left_out, "what cannot be understood is left out; `chaoscope journal verify` names it");
+            }
             tracing::info!(runs = moved.runs, events = moved.events, "exported");
             Ok(ExitCode::SUCCESS)
         }
         JournalCommand::Import { journal, file } => {
-            let Moved { runs, events, new_runs, new_events, kept } = import(&journal.config(), &file).await?;
+            let Moved { runs, events, new_runs, new_events, kept, .. } = import(&journal.config(), &file).await?;
             let kept = if kept == 0 { String::new() } else { format!(", {kept} known better here and kept") };
             print(format!("{runs} runs, {new_runs} of them new{kept}; {events} events, {new_events} of them new\n")).map_err(later)?;
             Ok(ExitCode::SUCCESS)
@@ -54,12 +57,22 @@ fn export(folder: &Path, file: &Path) -> Result<Moved, Failure> {
             other => other.map_err(later),
         };
     }
-    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    let made = made.with_context(|| format!("cannot write {}", file.display())).map_err(usage)?;
-    let mut out = BufWriter::new(made);
-    let moved = journal::export(folder, &mut out).map_err(later)?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(later)?;
+    let cannot = || format!("cannot write {}", file.display());
+    if file.metadata().is_ok_and(|known| !known.is_file()) {
+        let mut out = OpenOptions::new().write(true).open(file).with_context(cannot).map_err(usage)?;
+        return written(folder, &mut out);
+    }
+    // An export that is there already stays until there is a whole new one.
+    let place = file.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut made = NamedTempFile::new_in(place).with_context(cannot).map_err(usage)?;
+    let moved = written(folder, made.as_file_mut())?;
+    made.as_file().sync_all().map_err(later)?;
+    made.persist(file).with_context(cannot).map_err(later)?;
     Ok(moved)
+}
+
+fn written(folder: &Path, out: &mut File) -> Result<Moved, Failure> {
+    journal::export(folder, &mut BufWriter::new(out)).map_err(later)
 }
 
 async fn import(config: &journal::Config, file: &Path) -> Result<Moved, Failure> {

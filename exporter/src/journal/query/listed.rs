@@ -6,12 +6,13 @@
 //! migration that writes stored ones anew: a test here notices.
 
 use super::{Cost, Page, Readers, page, term};
-use crate::journal::{Error, Journal, Patience};
+use crate::journal::{Error, Journal, Patience, schema};
 use chaoscope_model::query::RunQuery;
 use chaoscope_model::run::Run;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row};
 use serde_json::value::RawValue;
+use std::fmt::Display;
 
 /// What a caller may see of a run; `None`: everything of all of them.
 pub type Sight<'s> = Option<&'s dyn Fn(&Run) -> Option<Run>>;
@@ -21,7 +22,7 @@ struct Stored {
     seq: i64,
     open: bool,
     ended: Option<i64>,
-    body: String,
+    body: Vec<u8>,
 }
 
 const STORED: &str = "SELECT seq, closed_at IS NULL, ended_at, body FROM run WHERE pk = ?1";
@@ -53,7 +54,7 @@ impl Readers {
 
     fn shown(&self, stored: Stored, query: &RunQuery, see: Sight<'_>, now: Timestamp) -> Option<Box<RawValue>> {
         // What may not be seen must answer no question either.
-        let run = self.keep(stored.seq, stored.body.as_bytes()).filter(|run| query.may_match(run))?;
+        let run = self.keep(stored.seq, &stored.body).filter(|run| query.may_match(run))?;
         let part = match see {
             Some(see) => Some(see(&run)?).filter(|part| part != run.as_ref()),
             None => None,
@@ -72,12 +73,14 @@ impl Readers {
 
 impl Stored {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { seq: row.get(0)?, open: row.get(1)?, ended: row.get(2)?, body: row.get(3)? })
+        Ok(Self { seq: row.get(0)?, open: row.get(1)?, ended: row.get(2)?, body: schema::json(row, 3)?.to_vec() })
     }
 
     /// What is stored, as it is. What is no JSON is left out, like every value that cannot be understood.
     fn text(self) -> Option<Box<RawValue>> {
-        RawValue::from_string(self.body).inspect_err(|cause| tracing::debug!(%cause, "a row of the journal cannot be understood")).ok()
+        let not_understood = |cause: &dyn Display| tracing::debug!(%cause, "a row of the journal cannot be understood");
+        let text = String::from_utf8(self.body).inspect_err(|cause| not_understood(cause)).ok()?;
+        RawValue::from_string(text).inspect_err(|cause| not_understood(cause)).ok()
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Feed {
     seq: u64,
     changes: Receiver<Arc<Change>>,
     turned: Receiver<Turned>,
-    _watch: Arc<Watch>,
+    watch: Arc<Watch>,
 }
 
 /// What is written, with its position where it has one.
@@ -57,7 +57,7 @@ impl Feed {
         let (watch, turned) = api.turns.watch(&api.journal, &api.present.clock);
         let (journal, seq) = api.journal.position();
         let lasting = filter.lasting();
-        Self { api, viewer, filter, lasting, out, journal, seq, changes, turned, _watch: watch }
+        Self { api, viewer, filter, lasting, out, journal, seq, changes, turned, watch }
     }
 
     /// Feeds until the end; `last` is the position the client has.
@@ -147,6 +147,17 @@ impl Feed {
             Err(RecvError::Lagged(_)) => return self.tell_all_turned().await,
             Err(RecvError::Closed) => return ControlFlow::Break(End::Stopping),
         };
+        self.tell_turned_of(&ids).await
+    }
+
+    async fn tell_all_turned(&mut self) -> Flow {
+        match timeout(self.api.limits.wait, self.watch.turned()).await {
+            Ok(Some(ids)) => self.tell_turned_of(&ids).await,
+            Ok(None) | Err(_) => ControlFlow::Break(End::Broken),
+        }
+    }
+
+    async fn tell_turned_of(&mut self, ids: &[Arc<str>]) -> Flow {
         for ids in ids.chunks(BATCH) {
             let ids = ids.to_vec();
             let read = move |api: &Api| ids.iter().filter_map(|id| api.journal.run(id).transpose()).collect::<Result<_, _>>();
@@ -154,11 +165,6 @@ impl Feed {
             self.tell_turned(runs).await?;
         }
         ControlFlow::Continue(())
-    }
-
-    async fn tell_all_turned(&mut self) -> Flow {
-        let runs = self.read(|api| api.journal.open_runs()).await?;
-        self.tell_turned(runs).await
     }
 
     /// Those of these runs that are stuck or overdue now. They get no position: nothing was stored.

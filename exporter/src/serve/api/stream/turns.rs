@@ -2,6 +2,7 @@
 //!
 //! One [`Watch`] for all feeds, as long as there is one: it follows what is stored, keeps of every open run the moments at which it turns
 //! ([`Due`]), and tells the feeds the ids when such a moment has come. They ask the journal for the runs themselves, each from where it is.
+//! A feed that goes on from a position asks which have turned ([`Watch::turned`]): many come again at once, and none should read all open runs.
 
 use crate::journal::{Change, Item, Journal};
 use chaoscope_model::run::Run;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver, Sender};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// What time it is; a replay's clock is the recording's.
@@ -18,8 +20,10 @@ pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Ids of runs that turned together.
 pub(super) type Turned = Arc<[Arc<str>]>;
 
-/// Times of turning that a feed may be behind; one that is further behind looks at all open runs.
+/// Times of turning that a feed may be behind; one that is further behind asks which have turned.
 const HUB: usize = 64;
+/// Feeds that may wait to ask.
+const ASKING: usize = 16;
 /// The clock is looked at so often while a turn lies ahead: it may be a recording's, or be set.
 const LOOK: Duration = Duration::from_millis(250);
 /// The pause after the journal could not be read.
@@ -32,20 +36,28 @@ pub(in crate::serve::api) struct Turns(Mutex<Weak<Watch>>);
 /// Ends when the last one who has it drops it.
 pub(super) struct Watch {
     told: Sender<Turned>,
+    asks: mpsc::Sender<oneshot::Sender<Turned>>,
     _task: JoinSet<()>,
 }
 
-/// The moments that lie ahead, of every open run that has some.
+/// The moments of open runs.
 #[derive(Default)]
 struct Due {
+    /// Those that lie ahead.
     moments: BTreeSet<(Timestamp, Arc<str>)>,
+    /// The same by run.
     of: HashMap<Arc<str>, [Option<Timestamp>; 2]>,
+    /// Runs of which one is over.
+    turned: BTreeSet<Arc<str>>,
 }
 
 struct Task {
     journal: Journal,
     clock: Clock,
     changes: Receiver<Arc<Change>>,
+    asks: mpsc::Receiver<oneshot::Sender<Turned>>,
+    /// Who asked which have turned.
+    asking: Vec<oneshot::Sender<Turned>>,
     due: Due,
     /// Turns before it are told. What is stored later is told as it is then, so only turns from here on are still to be told.
     through: Timestamp,
@@ -65,11 +77,26 @@ impl Turns {
 impl Watch {
     fn begin(journal: &Journal, clock: &Clock) -> Self {
         let (told, _) = broadcast::channel(HUB);
-        let changes = journal.subscribe();
-        let task = Task { journal: journal.clone(), clock: Arc::clone(clock), changes, due: Due::default(), through: clock() };
+        let (asks, asked) = mpsc::channel(ASKING);
+        let task = Task {
+            journal: journal.clone(),
+            clock: Arc::clone(clock),
+            changes: journal.subscribe(),
+            asks: asked,
+            asking: Vec::new(),
+            due: Due::default(),
+            through: clock(),
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(task.run(told.clone()));
-        Self { told, _task: tasks }
+        Self { told, asks, _task: tasks }
+    }
+
+    /// The open runs that have turned by now. Waits as long as the journal cannot be read; `None`: it is closed.
+    pub(super) async fn turned(&self) -> Option<Turned> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(answer).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -86,9 +113,14 @@ impl Task {
             if !turned.is_empty() {
                 let _ = told.send(turned.into()); // nobody listens
             }
+            self.answer();
             let pause = self.due.next().map_or(Duration::MAX, |next| pause(next, (self.clock)()));
             let change = tokio::select! {
                 change = self.changes.recv() => change,
+                Some(asking) = self.asks.recv() => {
+                    self.asking.push(asking);
+                    continue;
+                }
                 () = tokio::time::sleep(pause) => continue,
             };
             match change {
@@ -96,6 +128,19 @@ impl Task {
                 Err(RecvError::Lagged(_)) => self.seed().await,
                 Err(RecvError::Closed) => return,
             }
+        }
+    }
+
+    fn answer(&mut self) {
+        while let Ok(asking) = self.asks.try_recv() {
+            self.asking.push(asking);
+        }
+        if self.asking.is_empty() {
+            return;
+        }
+        let turned: Turned = self.due.turned.iter().map(Arc::clone).collect();
+        for asking in self.asking.drain(..) {
+            let _ = asking.send(Arc::clone(&turned)); // it left
         }
     }
 
@@ -152,16 +197,24 @@ impl Due {
     /// A run as it is now, with its turns from a moment on.
     fn put(&mut self, run: &Run, from: Timestamp) {
         self.remove(&run.id);
-        let turns = run.turns().map(|turn| turn.filter(|turn| *turn >= from));
-        if turns == [None, None] {
+        let all = run.turns();
+        if all == [None, None] {
             return;
         }
         let id: Arc<str> = run.id.as_str().into();
+        if all.into_iter().flatten().any(|turn| turn < from) {
+            self.turned.insert(Arc::clone(&id));
+        }
+        let turns = all.map(|turn| turn.filter(|turn| *turn >= from));
+        if turns == [None, None] {
+            return;
+        }
         self.moments.extend(turns.into_iter().flatten().map(|turn| (turn, Arc::clone(&id))));
         self.of.insert(id, turns);
     }
 
     fn remove(&mut self, id: &str) {
+        self.turned.remove(id);
         let Some((id, turns)) = self.of.remove_entry(id) else { return };
         for turn in turns.into_iter().flatten() {
             self.moments.remove(&(turn, Arc::clone(&id)));
@@ -189,6 +242,7 @@ impl Due {
             }
             turned.insert(id);
         }
+        self.turned.extend(turned.iter().map(Arc::clone));
         turned.into_iter().collect()
     }
 }
@@ -199,6 +253,7 @@ mod tests {
     use crate::journal;
     use crate::serve::words::tests::run;
     use chaoscope_model::run::{Outcome, Phase};
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -225,6 +280,7 @@ mod tests {
         assert_eq!((due.next(), told(&mut due, 301)), (Some(at(300)), vec![one.id.clone()]));
         assert_eq!((due.next(), told(&mut due, 9000)), (Some(at(620)), vec![one.id]), "stuck, and then overdue as well");
         assert!(due.next().is_none() && due.of.is_empty() && due.moments.is_empty());
+        assert_eq!(due.turned.len(), 2);
     }
 
     #[test]
@@ -264,13 +320,34 @@ mod tests {
         let config = journal::Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
         let (journal, _) = Journal::open(&config).unwrap();
         let (clock, changes): (Clock, _) = (Arc::new(|| at(10)), journal.subscribe());
-        let mut task = Task { journal: journal.clone(), clock, changes, due: Due::default(), through: at(10) };
+        let (asks, asking) = (mpsc::channel(ASKING).1, Vec::new());
+        let mut task = Task { journal: journal.clone(), clock, changes, asks, asking, due: Due::default(), through: at(10) };
         let slow = injecting("slow", 0, None);
         let runs = std::iter::once(slow.clone()).chain((0..5000).map(|index| run(&format!("run-{index}"), 0))).collect();
         journal.record(journal::Batch { runs, ..journal::Batch::default() }).await.unwrap();
         assert!(task.drain().await);
         assert_eq!((task.due.next(), told(&mut task.due, 301)), (Some(at(300)), vec![slow.id]));
         assert!(task.due.next().is_none());
+    }
+
+    /// Those that had turned before anybody watched, those that turn later, and not those that changed since.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_asks_is_told_which_have_turned() {
+        let config = journal::Config { folder: None, retention: None, max_bytes: None, settle: Duration::ZERO };
+        let (journal, _) = Journal::open(&config).unwrap();
+        let (now, turns) = (Arc::new(AtomicI64::new(310)), Turns::default());
+        let time = Arc::clone(&now);
+        let clock: Clock = Arc::new(move || at(time.load(Ordering::SeqCst)));
+        let record = async |runs| journal.record(journal::Batch { runs, ..journal::Batch::default() }).await.unwrap();
+        let (old, late) = (injecting("old", 0, None), Run { expected_end_at: Some(at(200)), ..run("late", 0) });
+        record(vec![old.clone(), late.clone(), run("endless", 0)]).await;
+        let (watch, _told) = turns.watch(&journal, &clock);
+        let turned = async || watch.turned().await.unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(turned().await, [old.id.as_str()]);
+        now.store(400, Ordering::SeqCst);
+        assert_eq!(turned().await.len(), 2);
+        record(vec![Run { phase: Phase::Running, ..old }]).await;
+        assert_eq!(turned().await, [late.id]);
     }
 
     /// The watch is there as long as somebody has it, and one for all.
