@@ -171,16 +171,24 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
     text.parse().ok().filter(|duration: &SignedDuration| *duration < SignedDuration::from_hours(24 * 366 * 100))
 }
 
+/// What a schedule's children do, and for how long.
+fn child(makes: &str, schedule: &Value) -> Result<(String, Option<SignedDuration>), Undecodable> {
+    let child = spec::child(makes, schedule)?;
+    let action = spec::action(makes, &child)?;
+    let lasts = text(&child, "spec.duration")?.and_then(|text| duration(&text));
+    let lasts = lasts.filter(|_| !spec::is_one_shot(makes, &action));
+    Ok((action, lasts))
+}
+
 fn schedule(object: &Value) -> Result<Schedule, Undecodable> {
     let makes = text_or_empty(object, "spec.type")?;
-    let child = spec::child(&makes, object)?;
-    let action = spec::action(&makes, &child)?;
-    let acts = text(&child, "spec.duration")?.and_then(|text| duration(&text));
+    // What its children do is an extra: where that makes no sense, its slots still do.
+    let (action, duration) = child(&makes, object).unwrap_or((String::new(), None));
     Ok(Schedule {
         about: reference("Schedule", object)?,
         version: version(object)?,
         cron: text_or_empty(object, "spec.schedule")?,
-        duration: acts.filter(|_| !spec::is_one_shot(&makes, &action)),
+        duration,
         makes,
         action,
         concurrency: text_or_empty(object, "spec.concurrencyPolicy")?,
@@ -302,5 +310,16 @@ mod tests {
         let object = decoded(&json!({"remoteCluster": "far", "rate": {"rate": "1mbps"}}), &Value::Null);
         assert!(object.remote && !object.selected && object.desired.is_none() && object.records.is_empty());
         assert_eq!(object.parameters.get("rate.rate").map(String::as_str), Some("1mbps"), "netem's rate came with 2.7");
+    }
+
+    #[test]
+    fn a_schedule_whose_child_makes_no_sense_still_has_its_slots() {
+        let metadata = json!({"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": "7"});
+        for child in [json!({"networkChaos": 7}), json!({"networkChaos": {"action": [1]}})] {
+            let mut spec = json!({"type": "NetworkChaos", "schedule": "@every 5m"});
+            spec.as_object_mut().unwrap().extend(child.as_object().unwrap().clone());
+            let schedule = schedule(&json!({"metadata": metadata, "spec": spec})).unwrap();
+            assert_eq!((schedule.cron.as_str(), schedule.action.as_str(), schedule.duration), ("@every 5m", "", None), "{child}");
+        }
     }
 }
