@@ -7,6 +7,7 @@
 
 pub mod event;
 mod experiment;
+mod few;
 pub mod history;
 pub mod kernel;
 pub mod observation;
@@ -16,3 +17,4 @@ pub mod run;
 pub mod time;
 
 pub use experiment::{Effect, Parent, Pod, Reference, Tool, shortened};
+pub use few::Few;

@@ -11,6 +11,7 @@ use crate::time::Moment;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One fact from the outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +256,7 @@ pub enum Departure {
     Deleted,
 }
 
-/// The extract of a pod.
+/// The extract of a pod. What several keep of it is shared, not copied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodSeen {
     /// Namespace.
@@ -263,13 +264,13 @@ pub struct PodSeen {
     /// Name.
     pub name: String,
     /// Uid: a replaced pod has the name of the one before, and another uid.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// Node it is on.
-    pub node: String,
+    pub node: Arc<str>,
     /// Name of the workload that owns it.
-    pub workload: String,
+    pub workload: Arc<str>,
     /// Kind of the workload that owns it.
-    pub workload_kind: String,
+    pub workload_kind: Arc<str>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
     /// Its condition `Ready`; `None` where it has none.

@@ -5,6 +5,7 @@
 //! `kernel` (faults seen in a kernel only).
 
 use crate::experiment::{Parent, Tool};
+use crate::few::Few;
 use crate::time::{Moment, Precision};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,8 @@ pub struct Target {
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
     pub recovered_at: Option<Timestamp>,
     /// How exactly each time is known.
-    pub precision: BTreeMap<String, Precision>,
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, Precision>))]
+    pub precision: Few<String, Precision>,
     /// The tool's last word about a failure.
     pub message: String,
     /// Declared compared with read; null until a node has looked.
@@ -197,7 +199,8 @@ pub struct Run {
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
     pub overdue_since: Option<Timestamp>,
     /// How exactly each time is known.
-    pub precision: BTreeMap<String, Precision>,
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, Precision>))]
+    pub precision: Few<String, Precision>,
     /// The schedule or workflow that made the experiment.
     pub parent: Option<Parent>,
     /// Who made it, as far as the object tells.
@@ -270,7 +273,7 @@ impl Run {
     }
 
     /// Notes how exactly a time is known, and gives the time.
-    pub fn note(precision: &mut BTreeMap<String, Precision>, field: &str, moment: Option<Moment>) -> Option<Timestamp> {
+    pub fn note(precision: &mut Few<String, Precision>, field: &str, moment: Option<Moment>) -> Option<Timestamp> {
         let moment = moment?;
         precision.insert(field.to_owned(), moment.precision);
         Some(moment.at)

@@ -13,7 +13,7 @@ use chaoscope_model::observation::{Desired, Object};
 use chaoscope_model::plan::{Schedule, Workflow, WorkflowNode};
 use chaoscope_model::run::{Outcome, Phase, Run, Target, TargetState};
 use chaoscope_model::time::Precision;
-use chaoscope_model::{Parent, Reference, Tool};
+use chaoscope_model::{Few, Parent, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ pub(crate) fn run(name: &str, seconds: i64) -> Run {
         baseline: false,
         stuck_since: None,
         overdue_since: None,
-        precision: BTreeMap::from([("started_at".to_owned(), Precision::S)]),
+        precision: Few::from([("started_at".to_owned(), Precision::S)]),
         parent: None,
         started_by: Some("kubectl".to_owned()),
         parameters: map([("delay.latency", "100ms")]),

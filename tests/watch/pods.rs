@@ -72,9 +72,9 @@ fn pods_nobody_asked_for_cost_nothing() {
     watched.pods.want("run-1", &[target("lab", "web-0"), target("", ""), target("lab", "missing-0")]);
     watched.pods.want("run-2", &[target("lab", "web-0")]);
     let web = watched.until("web-0", |it| !it.gone);
-    assert_eq!((web.node.as_str(), web.workload_kind.as_str(), web.workload.as_str(), web.ready), ("node-1", "Deployment", "web", None));
+    assert_eq!((&*web.node, &*web.workload_kind, &*web.workload, web.ready), ("node-1", "Deployment", "web", None));
     assert!(web.created_at.is_some() && !web.uid.is_empty());
-    assert_eq!(watched.until("missing-0", |it| it.gone).uid, "");
+    assert_eq!(watched.until("missing-0", |it| it.gone).uid, "".into());
     until(|| (front.count(&["/lab/pods?watch=1"]) == 1).then_some(()), || "lab is watched".into());
     assert_eq!((front.asked().len(), front.count(&["/lab/pods?limit=1"]), front.count(&["/lab/pods/"])), (4, 1, 2), "{:?}", front.asked());
 
@@ -132,9 +132,9 @@ fn a_pod_that_is_deleted_or_replaced_is_told_even_if_nobody_looked() {
     kube.create(&owned("lab", "replaced-0", "node-2"));
     front.turn(Weather::Fair);
     let deleted = watched.until("deleted-0", |it| it.gone);
-    assert_eq!((deleted.uid.as_str(), deleted.node.as_str()), (old[2].as_str(), "node-1"));
+    assert_eq!((&*deleted.uid, &*deleted.node), (&*old[2], "node-1"));
     let replaced = watched.until("replaced-0", |it| !it.gone && it.uid != old[1]);
-    assert_eq!(replaced.node, "node-2");
+    assert_eq!(&*replaced.node, "node-2");
     let told = watched
         .mirror
         .pods

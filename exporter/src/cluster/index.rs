@@ -15,17 +15,17 @@ use chaoscope_model::event::Event;
 use chaoscope_model::history::{self, History};
 use chaoscope_model::observation::{Gone, Notice, Object, Observation, PodSeen};
 use chaoscope_model::run::Run;
-use chaoscope_model::{Reference, Tool};
+use chaoscope_model::{Few, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 use plans::Plans;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// An experiment that is gone is remembered so long, for Events that come late (an API server keeps them an hour).
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
-/// Pods remembered.
+/// Names of pods remembered.
 const MOST_PODS: usize = 100_000;
 /// Experiments of which it is remembered that they were forgotten.
 const MOST_FORGOTTEN: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
@@ -38,10 +38,8 @@ const STATE: &str = "experiment/";
 pub struct Index {
     cluster: String,
     experiments: HashMap<String, Entry>,
-    /// Uids of the experiments that have or had a pod of this name as a target.
-    interested: HashMap<(String, String), BTreeSet<String>>,
-    /// By name, then by uid. Boxed, because a map of one has room for eleven.
-    pods: HashMap<(String, String), BTreeMap<String, Box<PodSeen>>>,
+    /// What is known of a pod's name, by `namespace/name`.
+    named: HashMap<String, Named>,
     plans: Plans,
     /// Kinds and namespaces of which a complete list was seen.
     listed: HashSet<(String, String)>,
@@ -68,6 +66,15 @@ pub struct Listed {
     pub seen: Timestamp,
 }
 
+/// What is known of a pod's name.
+#[derive(Default)]
+struct Named {
+    /// Uids of the experiments that have or had a pod of this name as a target.
+    interested: Few<Arc<str>, ()>,
+    /// By uid.
+    pods: Few<Arc<str>, PodSeen>,
+}
+
 struct Entry {
     history: History,
     /// As derived last.
@@ -80,8 +87,7 @@ impl Index {
         Self {
             cluster: cluster.to_owned(),
             experiments: HashMap::new(),
-            interested: HashMap::new(),
-            pods: HashMap::new(),
+            named: HashMap::new(),
             plans: Plans::default(),
             listed: HashSet::new(),
             waiting: Vec::new(),
@@ -201,22 +207,23 @@ impl Index {
     }
 
     fn pod(&mut self, pod: Box<PodSeen>) -> Changes {
-        let name = (pod.namespace.clone(), pod.name.clone());
+        let name = format!("{}/{}", pod.namespace, pod.name);
         let mut changes = Changes::default();
-        for uid in self.interested.get(&name).cloned().into_iter().flatten() {
+        let interested: Vec<_> = self.named.get(&name).into_iter().flat_map(|named| named.interested.keys()).cloned().collect();
+        for uid in interested {
             // What becomes of pods when all runs are over changes none of them.
             let ended = |entry: &Entry| entry.runs.iter().map(|run| run.ended_at).collect::<Option<Vec<_>>>()?.into_iter().max();
             let late = |end: Timestamp| pod.created_at.is_some_and(|at| at > end) || (pod.gone && pod.seen > end);
-            if let Some(entry) = self.experiments.get_mut(&uid).filter(|entry| !ended(entry).is_some_and(late)) {
+            if let Some(entry) = self.experiments.get_mut(&*uid).filter(|entry| !ended(entry).is_some_and(late)) {
                 entry.history.pod(&pod);
                 changes.merge(self.refresh(&uid, Vec::new()));
             }
         }
-        if self.pods.len() < MOST_PODS || self.pods.contains_key(&name) {
-            let named = self.pods.entry(name).or_default();
-            named.insert(pod.uid.clone(), pod);
+        if self.named.len() < MOST_PODS || self.named.contains_key(&name) {
+            let named = &mut self.named.entry(name).or_default().pods;
+            named.insert(Arc::clone(&pod.uid), *pod);
             while named.len() > MOST_NAMESAKES {
-                let oldest = named.values().min_by_key(|pod| pod.created_at).map(|pod| pod.uid.clone());
+                let oldest = named.values().min_by_key(|pod| pod.created_at).map(|pod| Arc::clone(&pod.uid));
                 oldest.and_then(|uid| named.remove(&uid));
             }
         }
@@ -233,10 +240,12 @@ impl Index {
     /// Tells a history about the pods its targets name, once for each name.
     fn interest(&mut self, uid: &str) {
         let Some(entry) = self.experiments.get_mut(uid) else { return };
-        let names: Vec<_> = entry.history.target_pods().map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+        let names: Vec<_> = entry.history.target_pods().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+        let uid: Arc<str> = uid.into();
         for name in names {
-            if self.interested.entry(name.clone()).or_default().insert(uid.to_owned()) {
-                self.pods.get(&name).into_iter().flat_map(BTreeMap::values).for_each(|pod| entry.history.pod(pod));
+            let named = self.named.entry(name).or_default();
+            if named.interested.insert(Arc::clone(&uid), ()).is_none() {
+                named.pods.values().for_each(|pod| entry.history.pod(pod));
             }
         }
     }
@@ -259,13 +268,12 @@ impl Index {
         let Some(entry) = self.experiments.remove(uid) else { return };
         self.forgotten.put(uid.to_owned(), ());
         for (namespace, name) in entry.history.target_pods() {
-            let name = (namespace.to_owned(), name.to_owned());
-            if let Some(uids) = self.interested.get_mut(&name) {
-                uids.remove(uid);
-                if uids.is_empty() {
-                    self.interested.remove(&name);
-                    self.pods.remove(&name);
-                }
+            let name = format!("{namespace}/{name}");
+            if let Some(named) = self.named.get_mut(&name)
+                && named.interested.remove(uid).is_some()
+                && named.interested.is_empty()
+            {
+                self.named.remove(&name);
             }
         }
     }

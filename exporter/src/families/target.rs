@@ -28,21 +28,20 @@ impl Family for Target {
     }
 }
 
-/// Several containers of a pod, or both sides of a network fault, are one series, with the earliest time.
+/// Several containers of a pod, or both sides of a network fault, are one series, with the earliest time. Experiments come once each, so that
+/// no series comes twice; they are made one experiment at a time, for ten thousand at once are megabytes.
 fn held(now: &Now) -> impl Iterator<Item = (Labels<'_>, f64)> {
-    let mut out: BTreeMap<Labels<'_>, Timestamp> = BTreeMap::new();
     // Targets in another cluster may have the names of pods here, which nobody hurts.
-    for it in experiments(now).filter(|it| !it.object.remote) {
-        let Some(run) = it.run.as_deref() else { continue };
+    experiments(now).filter(|it| !it.object.remote).flat_map(|it| {
         let mut pods: BTreeMap<(&str, &str), (&Touched, Timestamp)> = BTreeMap::new();
-        for (target, since) in run.targets.iter().filter_map(|target| Some((target, since(run, target, now.at)?))) {
+        let targets = it.run.iter().flat_map(|run| run.targets.iter().map(move |target| (run, target)));
+        for (target, since) in targets.filter_map(|(run, target)| Some((target, since(run, target, now.at)?))) {
             let (_, first) = pods.entry((&target.namespace, &target.pod)).or_insert((target, since));
             *first = since.min(*first);
         }
         let experiment = identity(&it.object.about);
-        out.extend(pods.into_values().map(|(target, since)| (extended(&pod(target), experiment.iter().cloned()), since)));
-    }
-    out.into_iter().map(|(labels, since)| (labels, seconds(since)))
+        pods.into_values().map(move |(target, since)| (extended(&pod(target), experiment.iter().cloned()), seconds(since)))
+    })
 }
 
 /// Since when a run holds a target, if it does or did until a short while ago.

@@ -47,8 +47,9 @@ const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes o
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
-/// What the writer may keep of the file in memory, in KiB: what a full group changes, so that nothing is written before its commit.
-const WRITER_KIB: i32 = 16 * 1024;
+/// What the writer may keep of the file in memory, in KiB: the inner pages of each index, and most of what a group changes. What a group
+/// changes beyond that goes into the WAL before its commit, where it must go anyway.
+const WRITER_KIB: i32 = 4 * 1024;
 /// The same for each connection that reads; the system keeps the rest.
 const READER_KIB: i32 = 4 * 1024;
 /// Pages in the WAL (16 MiB) after which they are moved into the file: often enough for a short WAL, seldom enough for a burst.

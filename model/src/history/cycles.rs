@@ -4,6 +4,7 @@
 
 use super::History;
 use super::track::{Known, settle};
+use crate::few::Few;
 use crate::observation::{Desired, Mark, RecordPhase, Step, TargetName};
 use crate::time::{Moment, Precision, merge};
 use jiff::{SignedDuration, Timestamp};
@@ -93,7 +94,7 @@ impl History {
         }
         let recorded: HashSet<&str> = self.tracks.iter().map(|track| track.id.as_str()).collect();
         for (id, announced) in self.announced.iter().filter(|(id, _)| !recorded.contains(id.as_str())) {
-            let none = BTreeMap::new();
+            let none = Few::new();
             let alone = |times: &BTreeSet<Timestamp>| settle(&[(&none, 0)], times, true).remove(0);
             let steps = (alone(&announced.applied), alone(&announced.recovered));
             lines.push(((UNRECORDED, id.as_str(), &announced.target), RecordPhase::Unknown, None, steps, (0, 0)));

@@ -6,6 +6,7 @@
 use super::cycles::{Cell, Cycle, Line, SECOND};
 use super::{History, Incarnation};
 use crate::experiment::shortened;
+use crate::few::Few;
 use crate::observation::{Departure, Desired, RecordPhase, Step, TargetName};
 use crate::run::{Outcome, Phase, Run, Target, TargetState};
 use crate::time::{Moment, Precision};
@@ -38,7 +39,7 @@ impl History {
         let latest_step = steps.max().unwrap_or(cycle.begin.at).max(cycle.begin.at);
         let end = end.map(|(outcome, at)| (outcome, Moment { at: at.at.max(latest_step), ..at }));
         let stop = stop.filter(|_| !matches!(end, Some((Outcome::Completed, _))));
-        let mut precision = BTreeMap::new();
+        let mut precision = Few::new();
         let mut note = |field: &str, moment| Run::note(&mut precision, field, moment);
         let expected = latest.filter(|_| !one_shot).and_then(|latest| Some(latest.created_at? + latest.duration?)).map(Moment::second);
         let lost = matches!(end, Some((Outcome::Lost, _)));
@@ -65,7 +66,7 @@ impl History {
             baseline: cycle.is_unknown,
             stuck_since: None,
             overdue_since: None,
-            precision: BTreeMap::new(),
+            precision: Few::new(),
             parent: latest.and_then(|latest| latest.parent.clone()),
             started_by: latest.and_then(|latest| latest.started_by.clone()),
             parameters: latest.map_or_else(BTreeMap::new, |latest| latest.parameters.clone()),
@@ -144,7 +145,7 @@ impl History {
             state = TargetState::Gone;
             "the pod that was injected is gone; the tool has not noticed".clone_into(&mut message);
         }
-        let mut precision = BTreeMap::new();
+        let mut precision = Few::new();
         let pod = pod.cloned().unwrap_or_default();
         Target {
             id: shortened(line.id, LONGEST_ID),
@@ -152,9 +153,9 @@ impl History {
             pod: line.target.pod.clone(),
             container: line.target.container.clone(),
             netns: String::new(),
-            node: pod.node,
-            workload: pod.workload,
-            workload_kind: pod.workload_kind,
+            node: pod.node.as_ref().to_owned(),
+            workload: pod.workload.as_ref().to_owned(),
+            workload_kind: pod.workload_kind.as_ref().to_owned(),
             role: if line.selector == ".Target" { "peer" } else { "selected" }.to_owned(),
             state,
             injected_at: Run::note(&mut precision, "injected_at", apply),
@@ -177,7 +178,7 @@ impl History {
         let Some(named) = self.pods.get(&format!("{}/{}", target.namespace, target.pod)) else { return (None, false) };
         // What becomes of pods after the end does not change the run.
         let until = |at: Option<Timestamp>| end.is_none_or(|end| at.is_none_or(|at| at <= end));
-        let mut pods: Vec<&Incarnation> = named.values().map(Box::as_ref).filter(|pod| until(pod.created_at)).collect();
+        let mut pods: Vec<&Incarnation> = named.values().filter(|pod| until(pod.created_at)).collect();
         pods.sort_by_key(|pod| pod.created_at);
         let before = |pod: &&&Incarnation| applied.is_none_or(|applied| pod.created_at.is_none_or(|created| created <= applied + SECOND));
         let chosen = pods.iter().rfind(before).copied();

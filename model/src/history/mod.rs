@@ -16,6 +16,7 @@ pub use rows::notice_row;
 
 use crate::event::Event;
 use crate::experiment::{Reference, Tool};
+use crate::few::Few;
 use crate::observation::{Departure, Desired, Gone, Mark, News, Notice, Object, Operation, PodSeen};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -54,16 +55,16 @@ pub struct History {
     first_seen: Timestamp,
     last_seen: Option<Timestamp>,
     gone: Option<(Departure, Timestamp)>,
-    /// By `namespace/name`, then by uid. Boxed, because a map of one has room for eleven.
-    pods: BTreeMap<String, BTreeMap<String, Box<Incarnation>>>,
+    /// By `namespace/name`, then by uid.
+    pods: BTreeMap<String, Few<Arc<str>, Incarnation>>,
 }
 
-/// One of the pods that had a target's name.
+/// One of the pods that had a target's name. Its texts are those of who told of it, not copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Incarnation {
-    node: String,
-    workload: String,
-    workload_kind: String,
+    node: Arc<str>,
+    workload: Arc<str>,
+    workload_kind: Arc<str>,
     created_at: Option<Timestamp>,
     gone_at: Option<Timestamp>,
 }
@@ -196,8 +197,8 @@ impl History {
     /// Takes in a pod that has the name of a target.
     pub fn pod(&mut self, pod: &PodSeen) {
         let named = self.pods.entry(format!("{}/{}", pod.namespace, pod.name)).or_default();
-        let known = named.entry(pod.uid.clone()).or_default();
-        let text = |known: &mut String, told: &String| {
+        let known = named.get_or_insert_with(Arc::clone(&pod.uid), Incarnation::default);
+        let text = |known: &mut Arc<str>, told: &Arc<str>| {
             if *known < *told {
                 known.clone_from(told); // empty first: the order of arrival does not matter
             }

@@ -90,7 +90,7 @@ fn a_resumed_experiment_has_a_run_before_its_first_target_is_injected() {
     let done = record(0, NotInjected, &[(Apply, 10), (Recover, 20)]);
     let runs = history(vec![object(1, Desired::Run, vec![done.clone()])]).runs();
     assert_eq!(runs.iter().map(|run| (run.ordinal, run.phase)).collect::<Vec<_>>(), [(1, Phase::Finished), (2, Phase::Injecting)]);
-    assert_eq!(runs[1].precision["started_at"], Precision::Seen);
+    assert_eq!(runs[1].precision.get("started_at"), Some(&Precision::Seen));
     let again = history(vec![object(1, Desired::Run, vec![done.clone()]), object(2, Desired::Stop, vec![done])]).runs();
     assert_eq!(again.len(), 2, "a run that was told of does not vanish");
     assert_eq!(again[1].outcome, Some(Outcome::InjectionFailed));
@@ -110,7 +110,7 @@ fn one_target_fails_and_the_end_waits_for_nobody_who_was_never_injected() {
 #[test]
 fn without_events_an_end_was_asked_for_no_later_than_the_first_recovery() {
     let run = history(vec![object(1, Desired::Stop, vec![record(0, NotInjected, &[(Apply, 10), (Recover, 20)])])]).runs().remove(0);
-    assert_eq!((run.stop_requested_at, run.precision["stop_requested_at"]), (Some(at(20)), Precision::S));
+    assert_eq!((run.stop_requested_at, run.precision.get("stop_requested_at")), (Some(at(20)), Some(&Precision::S)));
 }
 
 #[test]

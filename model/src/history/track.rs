@@ -2,6 +2,7 @@
 //! together ([`settle`]).
 
 use super::trim;
+use crate::few::Few;
 use crate::observation::{Operation, Record, Step, TargetName};
 use crate::time::Moment;
 use jiff::{SignedDuration, Timestamp};
@@ -28,8 +29,8 @@ pub(super) struct Track {
     /// How often it recovered.
     pub(super) recovered: u32,
     /// When, by number.
-    pub(super) applies: BTreeMap<u32, Timestamp>,
-    pub(super) recovers: BTreeMap<u32, Timestamp>,
+    pub(super) applies: Few<u32, Timestamp>,
+    pub(super) recovers: Few<u32, Timestamp>,
     pub(super) failures: BTreeSet<Step>,
     /// Failures up to here were dropped.
     forgotten: Option<Timestamp>,
@@ -75,8 +76,8 @@ impl Track {
             target: record.target.clone(),
             injected: 0,
             recovered: 0,
-            applies: BTreeMap::new(),
-            recovers: BTreeMap::new(),
+            applies: Few::new(),
+            recovers: Few::new(),
             failures: BTreeSet::new(),
             forgotten: None,
         }
@@ -92,7 +93,7 @@ impl Track {
             };
             let done = record.steps.iter().rev().filter(|step| step.succeeded && step.operation == operation);
             for (number, step) in (1..=count).rev().zip(done).take(MOST_STEPS) {
-                let told = known.entry(number).or_insert_with(|| {
+                let told = known.get_or_insert_with(number, || {
                     fresh.push(Fresh::Done(operation, number));
                     step.at
                 });
@@ -117,7 +118,7 @@ impl Track {
 }
 
 /// What is known of one track's steps of one kind: their seconds by number, and how many there were.
-pub(super) type Known<'a> = (&'a BTreeMap<u32, Timestamp>, u32);
+pub(super) type Known<'a> = (&'a Few<u32, Timestamp>, u32);
 
 /// Steps by number of all tracks of one id, each as exactly as records and announcements together tell.
 ///
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_announcement_belongs_to_one_step_of_one_track() {
-        let known: BTreeMap<u32, Timestamp> = [(1, at(5_000))].into();
+        let known: Few<u32, Timestamp> = [(1, at(5_000))].into();
         let announced = [at(5_100), at(5_200)].into();
         let both = settle(&[(&known, 1), (&known, 1)], &announced, true);
         let times: Vec<_> = both.iter().map(|steps| steps.values().map(|moment| moment.at.as_millisecond()).collect::<Vec<_>>()).collect();

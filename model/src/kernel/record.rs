@@ -5,6 +5,7 @@
 use super::{Changes, End, Fault, Open, Sweep};
 use crate::event::{Event, Severity};
 use crate::experiment::Tool;
+use crate::few::Few;
 use crate::run::{Outcome, Phase, Run, Target, TargetState};
 use crate::time::{Moment, Precision};
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ impl Open {
     pub(super) fn begin(fault: &Fault, boot: &str, cluster: &str, baseline: bool, at: Timestamp) -> Self {
         let place = fault.place.map_or_else(String::new, |netns| format!("{}:{}", netns.device, netns.inode));
         let id = Run::id_of_fault(boot, &place, &fault.key, at);
-        let mut precision = BTreeMap::new();
+        let mut precision = Few::new();
         Run::note(&mut precision, "started_at", Some(Moment::seen(at)));
         let injected_at = Run::note(&mut precision, "injected_at", (!baseline).then(|| Moment::seen(at)));
         let mut target = Target { id: place, state: TargetState::Injected, injected_at, ..fault.target.clone() };

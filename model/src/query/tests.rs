@@ -54,7 +54,7 @@ fn run() -> Run {
         baseline: false,
         stuck_since: None,
         overdue_since: None,
-        precision: BTreeMap::new(),
+        precision: crate::Few::new(),
         parent: Some(crate::Parent { kind: "Schedule".into(), namespace: "shop".into(), name: "nightly".into(), uid: "u0".into() }),
         started_by: None,
         parameters: BTreeMap::from([("delay.latency".into(), "100ms".into())]),

@@ -18,10 +18,10 @@ pub fn pod(object: &Value, seen: Timestamp, gone: bool) -> Option<PodSeen> {
     Some(PodSeen {
         namespace,
         name,
-        uid: text(&metadata["uid"]),
-        node: text(&object["spec"]["nodeName"]),
-        workload,
-        workload_kind,
+        uid: text(&metadata["uid"]).into(),
+        node: text(&object["spec"]["nodeName"]).into(),
+        workload: workload.into(),
+        workload_kind: workload_kind.into(),
         created_at: metadata["creationTimestamp"].as_str().and_then(|it| it.parse().ok()),
         ready: ready(&object["status"]["conditions"]),
         seen,
@@ -34,10 +34,10 @@ pub fn absent(namespace: &str, name: &str, seen: Timestamp) -> PodSeen {
     PodSeen {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        uid: String::new(),
-        node: String::new(),
-        workload: String::new(),
-        workload_kind: String::new(),
+        uid: "".into(),
+        node: "".into(),
+        workload: "".into(),
+        workload_kind: "".into(),
         created_at: None,
         ready: None,
         seen,
@@ -87,7 +87,7 @@ mod tests {
             false,
         );
         let pod = pod.unwrap();
-        (pod.workload_kind, pod.workload)
+        (pod.workload_kind.to_string(), pod.workload.to_string())
     }
 
     #[test]
