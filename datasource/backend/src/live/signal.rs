@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Signals kept for a listener that is busy; one that misses some asks anew.
 const KEPT: usize = 256;
@@ -46,8 +46,23 @@ pub struct Signals {
 }
 
 struct Shared {
-    sender: Sender<Signal>,
+    sender: Told,
     task: AbortHandle,
+}
+
+/// Who listens, and when something was told last.
+#[derive(Clone)]
+struct Told {
+    sender: Sender<Signal>,
+    last: Arc<Mutex<Instant>>,
+}
+
+impl Told {
+    fn send(&self, signal: Signal) {
+        // First the time: an answer asked for later than this has what the signal is about.
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let _ = self.sender.send(signal); // nobody listens just now
+    }
 }
 
 impl Drop for Shared {
@@ -68,9 +83,14 @@ impl Listener {
         &mut self.receiver
     }
 
-    /// Forgets what has come: the next answer has it.
+    /// Forgets what has come: an answer asked for at [`Self::last`] or later has it.
     pub fn renew(&mut self) {
-        self.receiver = self.shared.sender.subscribe();
+        self.receiver = self.shared.sender.sender.subscribe();
+    }
+
+    /// When something was told last, or the stream was first wanted. The same for all listeners, so that they share an answer.
+    pub fn last(&self) -> Instant {
+        *self.shared.sender.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,29 +104,29 @@ impl Signals {
     pub fn listen(&self) -> Listener {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = shared.upgrade().unwrap_or_else(|| {
-            let sender = broadcast::channel(KEPT).0;
+            let sender = Told { sender: broadcast::channel(KEPT).0, last: Arc::new(Mutex::new(Instant::now())) };
             let task = tokio::spawn(follow(Arc::clone(&self.open), sender.clone())).abort_handle();
             let begun = Arc::new(Shared { sender, task });
             *shared = Arc::downgrade(&begun);
             begun
         });
-        Listener { receiver: shared.sender.subscribe(), shared }
+        Listener { receiver: shared.sender.sender.subscribe(), shared }
     }
 }
 
 /// Reads the upstream stream, again and again.
-async fn follow(open: Open, sender: Sender<Signal>) {
+async fn follow(open: Open, sender: Told) {
     let mut pause = PAUSE.0;
     loop {
         let Some(opening) = open() else {
             sleep(POLL).await;
-            let _ = sender.send(Signal::Any); // nobody listens just now
+            sender.send(Signal::Any);
             continue;
         };
         match opening.await {
             Ok(bytes) => {
                 // What happened in between nobody told.
-                let _ = sender.send(Signal::Any); // nobody listens just now
+                sender.send(Signal::Any);
                 pause = PAUSE.0;
                 read(bytes, &sender).await;
             }
@@ -120,7 +140,7 @@ async fn follow(open: Open, sender: Sender<Signal>) {
 }
 
 /// Until the stream ends, is silent or is no stream.
-async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Sender<Signal>) {
+async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Told) {
     let mut line = 0;
     let bounded = bytes.map_err(std::io::Error::other).and_then(move |piece| {
         line = piece.iter().rposition(|byte| *byte == b'\n').map_or(line + piece.len(), |end| piece.len() - end - 1);
@@ -135,7 +155,7 @@ async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Sender<S
             Some("left" | "reset") => Signal::Any,
             _ => continue,
         };
-        let _ = sender.send(signal); // nobody listens just now
+        sender.send(signal);
     }
 }
 
