@@ -14,7 +14,7 @@ pub fn streamed(json: &Value) -> Value {
 }
 
 /// The answer of one query.
-pub fn ask(host: &Host, context: &Value, query: Value) -> Value {
+pub fn ask(host: &Host, context: &Value, query: &Value) -> Value {
     let answer = host.call("query", json!({ "context": context, "queries": [query] }))["A"].take();
     assert_eq!(answer["status"], 200, "{answer:.2000}");
     answer
@@ -22,7 +22,7 @@ pub fn ask(host: &Host, context: &Value, query: Value) -> Value {
 
 /// The path of a query's channel, as Grafana hands it back.
 pub fn path(host: &Host, context: &Value, json: &Value) -> String {
-    let answer = ask(host, context, streamed(json));
+    let answer = ask(host, context, &streamed(json));
     let channel = answer["frames"][0]["schema"]["meta"]["channel"].as_str().unwrap_or_else(|| panic!("no channel: {answer:.2000}"));
     // What Grafana's `live.ParseChannel` takes.
     assert!(channel.len() <= 160 && channel.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-/=.".contains(&it)), "{channel}");

@@ -16,7 +16,7 @@ fn frames(host: &Host, context: &Value, json: &Value) -> Vec<Value> {
 }
 
 fn frames_until(host: &Host, context: &Value, json: &Value, to: Timestamp) -> Vec<Value> {
-    ask(host, context, question("A", json, to.as_millisecond()))["frames"].as_array().unwrap().clone()
+    ask(host, context, &question("A", json, to.as_millisecond()))["frames"].as_array().unwrap().clone()
 }
 
 /// The one frame of an answer.
@@ -222,7 +222,7 @@ fn a_schedule_under_way() {
 /// Numbers, as the alert engine takes them.
 fn active(host: &Host, replay: &Replay) {
     let alert = |json: &Value, to: Timestamp| {
-        let answer = ask(host, &replay.context(), question("A", json, to.as_millisecond()));
+        let answer = ask(host, &replay.context(), &question("A", json, to.as_millisecond()));
         (answer["alert"].clone(), answer["frames"].as_array().unwrap().clone())
     };
     let numbers = |json: &Value, to: Timestamp| {
@@ -372,7 +372,7 @@ fn fifty_panels_of_one_range_are_one_question() {
     assert_eq!(origin.asked("/api/v1/runs"), 1);
     // What counts wants all there is, not the newest, which is another question; so is another filter.
     for (kind, filters) in [("active", json!({})), ("runs", json!({ "name": ["x"] })), ("active", json!({}))] {
-        ask(&host, &context(&origin.url), question("A", &saved(kind, &json!({ "filters": filters })), 1_795_255_200_000));
+        ask(&host, &context(&origin.url), &question("A", &saved(kind, &json!({ "filters": filters })), 1_795_255_200_000));
     }
     assert_eq!(origin.asked("/api/v1/runs"), 3);
 }

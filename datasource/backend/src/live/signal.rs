@@ -22,6 +22,8 @@ const LONGEST: usize = 16 << 20;
 const SILENCE: Duration = Duration::from_secs(40);
 /// How long to wait before connecting again: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// A stream that lasted so long was a good one: it is opened again soon.
+const STEADY: Duration = Duration::from_secs(10);
 /// How often an origin without a stream is asked.
 pub const POLL: Duration = Duration::from_secs(5);
 
@@ -123,20 +125,28 @@ async fn follow(open: Open, sender: Told) {
             sender.send(Signal::Any);
             continue;
         };
-        match opening.await {
+        let begun = match opening.await {
             Ok(bytes) => {
+                let begun = Instant::now();
                 // What happened in between nobody told.
                 sender.send(Signal::Any);
-                pause = PAUSE.0;
                 read(bytes, &sender).await;
+                Some(begun)
             }
             Err(error) => {
                 tracing::debug!(%error, "The live stream is not to be had.");
-                pause = (pause * 2).min(PAUSE.1);
+                None
             }
-        }
+        };
+        pause = pause_after(pause, begun.map_or(Duration::ZERO, |begun| begun.elapsed()));
         sleep(pause).await;
     }
+}
+
+/// How long to wait after a stream that lasted so long. One that ends at once, behind a proxy that takes none, is like one that is not to be
+/// had: each time it is opened every panel asks.
+fn pause_after(before: Duration, lasted: Duration) -> Duration {
+    if lasted >= STEADY { PAUSE.0 } else { (before * 2).min(PAUSE.1) }
 }
 
 /// Until the stream ends, is silent or is no stream.
@@ -175,4 +185,18 @@ pub fn relevance(query: &Query) -> Box<dyn Fn(&Signal) -> bool + Send + Sync> {
         Signal::Event => events,
         Signal::Any => true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_that_end_at_once_are_opened_ever_more_seldom() {
+        let waits = |lasted| std::iter::successors(Some(PAUSE.0), move |before| Some(pause_after(*before, lasted))).skip(1).take(7);
+        let seconds = |lasted| waits(lasted).map(|it| it.as_secs()).collect::<Vec<_>>();
+        assert_eq!(seconds(Duration::ZERO), [2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(seconds(STEADY), [1; 7]);
+        assert_eq!(pause_after(PAUSE.1, STEADY), PAUSE.0, "a good one makes up for all before it");
+    }
 }
