@@ -102,7 +102,7 @@ func metrics(p *Plugin, line []byte) (any, error) {
 	return string(answer.Metrics.Prometheus), nil
 }
 
-// query answers, for each query, status, error and frames as Grafana's decoder understood them.
+// query answers, for each query, status, error, frames as Grafana's decoder understood them, and what the alert engine makes of them.
 func query(p *Plugin, line []byte) (any, error) {
 	var asked struct {
 		Asked
@@ -139,29 +139,29 @@ func query(p *Plugin, line []byte) (any, error) {
 	}
 	responses := map[string]any{}
 	for ref, response := range answer.Responses {
-		frames, err := decode(response.Frames)
+		frames, alert, err := decode(response.Frames)
 		if err != nil {
 			return nil, err
 		}
-		responses[ref] = map[string]any{"status": response.Status, "error": response.Error, "frames": frames}
+		responses[ref] = map[string]any{"status": response.Status, "error": response.Error, "frames": frames, "alert": alert}
 	}
 	return responses, nil
 }
 
-func decode(encoded [][]byte) ([]json.RawMessage, error) {
+func decode(encoded [][]byte) ([]json.RawMessage, any, error) {
 	frames, err := data.UnmarshalArrowFrames(encoded)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answer := []json.RawMessage{}
 	for _, frame := range frames {
 		bytes, err := data.FrameToJSON(frame, data.IncludeAll)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		answer = append(answer, bytes)
 	}
-	return answer, nil
+	return answer, alerting(frames), nil
 }
 
 // resource answers status, headers and body of a resource call.

@@ -4,7 +4,7 @@
 //
 // Each line on standard input is a command in JSON, {"id": 1, "do": "query", …}; each gets one line back, {"id": 1, …}, as soon as it is
 // done: commands run side by side. The plugin sees no environment but the given one and what the client library adds. What a command takes
-// and answers stands at its function in commands.go; frames are answered as Grafana's own decoder understood them.
+// and answers stands at its function in commands.go (streams that stay open: watch.go); frames are answered as Grafana's own decoder understood them.
 package main
 
 import (
@@ -31,6 +31,9 @@ var commands = map[string]func(*Plugin, []byte) (any, error){
 	"subscribe": subscribe,
 	"publish":   publish,
 	"run":       run,
+	"watch":     watch,
+	"packets":   packets,
+	"leave":     leave,
 	"stop":      stop,
 	"output":    output,
 }

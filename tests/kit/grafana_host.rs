@@ -120,6 +120,28 @@ pub fn question(ref_id: &str, json: &Value, to: i64) -> Value {
     json!({ "refId": ref_id, "json": json, "from": to - 3_600_000, "to": to, "interval": 60_000, "maxPoints": 500 })
 }
 
+/// A column of a frame by its name, as the host tells it. Times are texts, to the nanosecond.
+pub fn column(frame: &Value, name: &str) -> Vec<Value> {
+    let fields = frame["schema"]["fields"].as_array().unwrap_or_else(|| panic!("no frame: {frame:.2000}"));
+    let at = fields.iter().position(|it| it["name"] == name).unwrap_or_else(|| panic!("no column {name}: {frame:.2000}"));
+    let values = frame["data"]["values"][at].as_array().cloned().unwrap_or_default();
+    if fields[at]["type"] != "time" {
+        return values;
+    }
+    let time = |(row, value): (usize, &Value)| {
+        let milliseconds = value.as_i64()?;
+        let finer = frame["data"]["nanos"][at][row].as_i64().unwrap_or(0);
+        Some(jiff::Timestamp::from_nanosecond(i128::from(milliseconds) * 1_000_000 + i128::from(finer)).unwrap().to_string().into())
+    };
+    values.iter().enumerate().map(|it| time(it).unwrap_or(Value::Null)).collect()
+}
+
+/// Rows of some columns, as texts, numbers and nulls.
+pub fn rows<const N: usize>(frame: &Value, names: [&str; N]) -> Vec<[Value; N]> {
+    let columns = names.map(|name| column(frame, name));
+    (0..columns[0].len()).map(|row| std::array::from_fn(|at| columns[at][row].clone())).collect()
+}
+
 /// Where the program is; builds it where it is missing.
 fn program() -> PathBuf {
     let build = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/host/build.sh");

@@ -1,9 +1,11 @@
 //! An origin that answers what a test says, and tells what it was asked.
 //!
-//! HTTP/1.1 without keep-alive, by hand, because a test wants to know when a client goes away in the middle.
+//! HTTP/1.1 without keep-alive, by hand, because a test wants to know when a client goes away in the middle. [`Feed`] is a stream of changes that
+//! stays open.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,6 +15,50 @@ pub enum Reply {
     Json(u16, String),
     /// Nothing: it waits until the client goes away, and notes that.
     Silence,
+    /// Server-Sent Events, as long as the client stays.
+    Stream(Arc<Feed>),
+}
+
+/// A stream of changes, with everybody who reads it.
+#[derive(Debug, Default)]
+pub struct Feed {
+    readers: Mutex<Vec<TcpStream>>,
+    /// How many clients came, and how many of them went away.
+    pub counts: Mutex<(usize, usize)>,
+}
+
+impl Feed {
+    /// Tells every reader one message.
+    pub fn tell(&self, event: &str, data: &str) {
+        let message = format!("event: {event}\ndata: {data}\n\n");
+        // Who has gone is taken off where that is noticed.
+        self.readers.lock().unwrap().iter().for_each(|mut it| drop(it.write_all(message.as_bytes())));
+    }
+
+    /// Clients that came and have not gone.
+    pub fn open(&self) -> usize {
+        let (came, gone) = *self.counts.lock().unwrap();
+        came - gone
+    }
+
+    /// Hangs up on every reader.
+    fn cut(&self) {
+        self.readers.lock().unwrap().iter().for_each(|it| drop(it.shutdown(Shutdown::Both)));
+    }
+
+    /// Serves one reader until he goes away.
+    fn serve(&self, mut stream: &TcpStream, reader: &mut impl Read) -> Option<()> {
+        stream.write_all(b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nid: 1\n\n").ok()?;
+        let own = stream.try_clone().ok()?;
+        let address = own.peer_addr().ok()?;
+        self.readers.lock().unwrap().push(own);
+        self.counts.lock().unwrap().0 += 1;
+        // Ends with the connection, by an end or an error.
+        let _ = reader.read(&mut [0]);
+        self.readers.lock().unwrap().retain(|it| it.peer_addr().is_ok_and(|it| it != address));
+        self.counts.lock().unwrap().1 += 1;
+        Some(())
+    }
 }
 
 /// What happened.
@@ -28,6 +74,7 @@ pub struct Seen {
 pub struct Origin {
     pub url: String,
     pub seen: Arc<Mutex<Seen>>,
+    down: Arc<AtomicBool>,
 }
 
 impl Origin {
@@ -37,13 +84,35 @@ impl Origin {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, reply) = (Arc::new(Mutex::new(Seen::default())), Arc::new(reply));
         let noted = seen.clone();
+        let down = Arc::new(AtomicBool::new(false));
+        let is_down = down.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
+                if is_down.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (noted, reply) = (noted.clone(), reply.clone());
                 thread::spawn(move || serve(&stream.unwrap(), &noted, &*reply));
             }
         });
-        Self { url, seen }
+        Self { url, seen, down }
+    }
+
+    /// How many requests for this path came.
+    pub fn asked(&self, path: &str) -> usize {
+        let begin = format!("GET {path}");
+        self.seen.lock().unwrap().requests.iter().filter(|it| it.starts_with(&begin)).count()
+    }
+
+    /// From now on every connection is dropped at once, and those of `feed` are.
+    pub fn falls(&self, feed: &Feed) {
+        self.down.store(true, Ordering::SeqCst);
+        feed.cut();
+    }
+
+    /// It answers again.
+    pub fn rises(&self) {
+        self.down.store(false, Ordering::SeqCst);
     }
 }
 
@@ -75,6 +144,7 @@ fn serve(stream: &TcpStream, seen: &Mutex<Seen>, reply: &dyn Fn(&str) -> Reply) 
             let _ = reader.read(&mut [0]);
             seen.lock().unwrap().gone += 1;
         }
+        Reply::Stream(feed) => feed.serve(stream, &mut reader)?,
     }
     Some(())
 }

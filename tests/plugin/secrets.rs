@@ -2,6 +2,7 @@
 
 use crate::BINARY;
 use crate::grafana_host::{Host, context, question};
+use crate::live::by_hand;
 use crate::origin::{Origin, Reply};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ fn secrets_are_in_no_output_at_any_level() {
         // More than may be.
         (&origin.url, "user", &json!({ "token": SECRETS[0], "basicAuthPassword": SECRETS[1] })),
     ];
-    let mut told = Vec::new();
+    let (mut told, mut live) = (Vec::new(), Vec::new());
     for (at, (url, user, secrets)) in cases.into_iter().enumerate() {
         let mut context = context(url);
         let tls = secrets["tlsClientKey"].is_string();
@@ -47,6 +48,10 @@ fn secrets_are_in_no_output_at_any_level() {
         let queries: Vec<_> = asks.iter().map(|it| question(it, &json!({ "queryType": it, "list": "kinds" }), 1_795_255_200_000)).collect();
         told.push(host.call("query", json!({ "context": context, "headers": headers, "queries": queries })));
         told.push(host.call("health", json!({ "context": context, "headers": headers })));
+        for kind in ["runs", "events"] {
+            let path = by_hand(&json!({ "q": { "queryType": kind }, "s": 1000, "i": 0, "l": 1 }));
+            live.push(host.ask("run", json!({ "context": context, "headers": headers, "path": path, "cancel": 1000 })));
+        }
         for path in ["tag-values?key=kind", "values?list=kinds"] {
             let name = path.split('?').next();
             told.push(host.call("resource", json!({ "context": context, "headers": headers, "method": "GET", "path": name, "url": path })));
@@ -57,6 +62,7 @@ fn secrets_are_in_no_output_at_any_level() {
     for sent in ["Bearer s3cr3t-token", "Basic dXNlcjpzM2NyM3QtcGFzc3dvcmQ=", "s3cr3t-header", "Bearer s3cr3t-viewer"] {
         assert!(asked.contains(sent), "{sent} was not sent:\n{asked}");
     }
+    told.extend(live.iter().map(|it| it.recv().unwrap()));
     told.push(host.call("metrics", json!({})));
     host.call("stop", json!({}));
     told.push(host.call("output", json!({})));

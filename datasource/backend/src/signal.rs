@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Signals kept for a listener that is busy; one that misses some asks anew.
 const KEPT: usize = 256;
@@ -22,6 +22,8 @@ const LONGEST: usize = 16 << 20;
 const SILENCE: Duration = Duration::from_secs(40);
 /// How long to wait before connecting again: doubled from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// A stream that lasted so long was a good one: it is opened again soon.
+const STEADY: Duration = Duration::from_secs(10);
 /// How often an origin without a stream is asked.
 pub const POLL: Duration = Duration::from_secs(5);
 
@@ -46,8 +48,23 @@ pub struct Signals {
 }
 
 struct Shared {
-    sender: Sender<Signal>,
+    sender: Told,
     task: AbortHandle,
+}
+
+/// Who listens, and when something was told last.
+#[derive(Clone)]
+struct Told {
+    sender: Sender<Signal>,
+    last: Arc<Mutex<Instant>>,
+}
+
+impl Told {
+    fn send(&self, signal: Signal) {
+        // First the time: an answer asked for later than this has what the signal is about.
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let _ = self.sender.send(signal); // nobody listens just now
+    }
 }
 
 impl Drop for Shared {
@@ -68,9 +85,14 @@ impl Listener {
         &mut self.receiver
     }
 
-    /// Forgets what has come: the next answer has it.
+    /// Forgets what has come: an answer asked for at [`Self::last`] or later has it.
     pub fn renew(&mut self) {
-        self.receiver = self.shared.sender.subscribe();
+        self.receiver = self.shared.sender.sender.subscribe();
+    }
+
+    /// When something was told last, or the stream was first wanted. The same for all listeners, so that they share an answer.
+    pub fn last(&self) -> Instant {
+        *self.shared.sender.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,43 +106,51 @@ impl Signals {
     pub fn listen(&self) -> Listener {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = shared.upgrade().unwrap_or_else(|| {
-            let sender = broadcast::channel(KEPT).0;
+            let sender = Told { sender: broadcast::channel(KEPT).0, last: Arc::new(Mutex::new(Instant::now())) };
             let task = tokio::spawn(follow(Arc::clone(&self.open), sender.clone())).abort_handle();
             let begun = Arc::new(Shared { sender, task });
             *shared = Arc::downgrade(&begun);
             begun
         });
-        Listener { receiver: shared.sender.subscribe(), shared }
+        Listener { receiver: shared.sender.sender.subscribe(), shared }
     }
 }
 
 /// Reads the upstream stream, again and again.
-async fn follow(open: Open, sender: Sender<Signal>) {
+async fn follow(open: Open, sender: Told) {
     let mut pause = PAUSE.0;
     loop {
         let Some(opening) = open() else {
             sleep(POLL).await;
-            let _ = sender.send(Signal::Any); // nobody listens just now
+            sender.send(Signal::Any);
             continue;
         };
-        match opening.await {
+        let begun = match opening.await {
             Ok(bytes) => {
+                let begun = Instant::now();
                 // What happened in between nobody told.
-                let _ = sender.send(Signal::Any); // nobody listens just now
-                pause = PAUSE.0;
+                sender.send(Signal::Any);
                 read(bytes, &sender).await;
+                Some(begun)
             }
             Err(error) => {
                 tracing::debug!(%error, "The live stream is not to be had.");
-                pause = (pause * 2).min(PAUSE.1);
+                None
             }
-        }
+        };
+        pause = pause_after(pause, begun.map_or(Duration::ZERO, |begun| begun.elapsed()));
         sleep(pause).await;
     }
 }
 
+/// How long to wait after a stream that lasted so long. One that ends at once, behind a proxy that takes none, is like one that is not to be
+/// had: each time it is opened every panel asks.
+fn pause_after(before: Duration, lasted: Duration) -> Duration {
+    if lasted >= STEADY { PAUSE.0 } else { (before * 2).min(PAUSE.1) }
+}
+
 /// Until the stream ends, is silent or is no stream.
-async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Sender<Signal>) {
+async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Told) {
     let mut line = 0;
     let bounded = bytes.map_err(std::io::Error::other).and_then(move |piece| {
         line = piece.iter().rposition(|byte| *byte == b'\n').map_or(line + piece.len(), |end| piece.len() - end - 1);
@@ -135,7 +165,7 @@ async fn read(bytes: BoxStream<'static, Result<Bytes, Error>>, sender: &Sender<S
             Some("left" | "reset") => Signal::Any,
             _ => continue,
         };
-        let _ = sender.send(signal); // nobody listens just now
+        sender.send(signal);
     }
 }
 
@@ -155,4 +185,18 @@ pub fn relevance(query: &Query) -> Box<dyn Fn(&Signal) -> bool + Send + Sync> {
         Signal::Event => events,
         Signal::Any => true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_that_end_at_once_are_opened_ever_more_seldom() {
+        let waits = |lasted| std::iter::successors(Some(PAUSE.0), move |before| Some(pause_after(*before, lasted))).skip(1).take(7);
+        let seconds = |lasted| waits(lasted).map(|it| it.as_secs()).collect::<Vec<_>>();
+        assert_eq!(seconds(Duration::ZERO), [2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(seconds(STEADY), [1; 7]);
+        assert_eq!(pause_after(PAUSE.1, STEADY), PAUSE.0, "a good one makes up for all before it");
+    }
 }

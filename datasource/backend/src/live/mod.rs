@@ -44,7 +44,8 @@ async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Vec<u8>>) 
     let mut told = None;
     let mut failing = Failing::default();
     let step = topic.interval().clamp(STEP.0, STEP.1);
-    let mut since = Instant::now();
+    // Not the present: then every panel would ask for itself.
+    let mut since = signals.last();
     loop {
         match answer(instance, topic, since).await {
             Ok((query, frame)) => {
@@ -62,7 +63,7 @@ async fn follow(instance: &Arc<Instance>, topic: &Topic, out: &Sender<Vec<u8>>) 
                 if timeout(step, changed(signals.receiver(), &relevant)).await.is_ok() {
                     sleep(TOGETHER).await;
                     signals.renew();
-                    since = Instant::now();
+                    since = signals.last();
                 }
             }
             Err(error) => sleep(failing.begun(topic, &error)).await,
