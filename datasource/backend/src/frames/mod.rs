@@ -91,6 +91,18 @@ pub enum Data {
     RunsAndUpcoming(Found<Arc<Run>>, Found<Upcoming>),
 }
 
+impl Data {
+    /// Whether a limit or the time left out some of the runs, events or values.
+    pub const fn is_cut(&self) -> bool {
+        match self {
+            Self::Runs(found) | Self::RunsAndUpcoming(found, _) => found.cut,
+            Self::Events(found) => found.cut,
+            Self::Upcoming(found) => found.cut,
+            Self::Values(found) => found.cut,
+        }
+    }
+}
+
 impl Values {
     /// How many there are.
     pub fn len(&self) -> usize {
