@@ -196,6 +196,9 @@ pub fn answer(query: &Query, data: &Data, now: Timestamp) -> Vec<Frame> {
             Data::RunsAndUpcoming(runs, upcoming) => [said(query, runs), upcoming.notices.clone()].concat(),
         };
         notices.iter().chain(&query.notices).for_each(|text| first.notice(text));
+        if query.ask == Ask::Upcoming && query.question.window.to <= now {
+            first.notice("Nothing is due in a range that ends now: choose one that ends in the future, as now to now+1d.");
+        }
     }
     frames
 }
