@@ -66,7 +66,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
         "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),
-        "client" => vec!["config", "serve"],
+        "client" | "migration" => vec!["config", "serve"],
         "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),
         _ => return None,
     })
@@ -82,8 +82,9 @@ fn datasource_may_use(module: &str) -> Option<Vec<&'static str>> {
         "cache" => vec!["metrics", "query", "origin", "frames"],
         "origin" => vec!["metrics", "query", "settings"],
         "frames" => vec!["query", "origin"],
-        "instance" => vec!["metrics", "query", "settings", "origin", "cache", "frames"],
-        "live" => vec!["metrics", "query", "settings", "origin", "cache", "frames", "instance"],
+        "signal" => vec!["query", "origin"],
+        "instance" => vec!["metrics", "query", "settings", "origin", "cache", "frames", "signal"],
+        "live" => vec!["metrics", "query", "settings", "origin", "cache", "frames", "signal", "instance"],
         "plugin" => vec!["metrics", "query", "settings", "origin", "frames", "instance", "live"],
         _ => return None,
     })

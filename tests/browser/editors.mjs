@@ -29,6 +29,11 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
     await mount('panel', { refId: 'A', queryType: 'runs', filters: {} });
     await page.getByText('3 runs match').waitFor();
     await focusTop();
+    await tabTo('Live');
+    await press('Space');
+    await until('live', async () => (await saved()).stream === true);
+    await press('Space');
+    await focusTop();
     await tabTo('What is shown');
     await choose('Timeline');
     await until('a timeline', async () => (await saved()).queryType === 'timeline');
@@ -56,8 +61,7 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
     await press('Enter', 'Escape');
     await tabTo('Match this dashboard');
     await press('Space');
-    await tabTo('Live');
-    await press('Space');
+    assert.equal(await page.getByLabel('Live').count(), 0, 'a timeline is more than one table');
     assert.deepEqual(await saved(), {
       refId: 'A',
       queryType: 'timeline',
@@ -65,7 +69,6 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
       filters: { kind: ['NetworkChaos'], target_pod: ['!web-canary-*'] },
       limit: 20,
       matchDashboard: true,
-      stream: true,
     });
     await picture('query-made');
     await focusTop();

@@ -3,10 +3,10 @@
 
 use crate::cache::{self, Cache, Key};
 use crate::frames::{self, Data, Frame};
-use crate::live::signal::{Listener, Signals};
 use crate::origin::{Error, Fault, Found, Health, Identity, Origin};
 use crate::query::{Ask, List, Needs, Query, Question};
 use crate::settings::{Product, Settings};
+use crate::signal::{Listener, Signals};
 use jiff::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;

@@ -14,3 +14,4 @@ pub mod origin;
 pub mod plugin;
 pub mod query;
 pub mod settings;
+pub mod signal;

@@ -161,6 +161,9 @@ const VARIABLES = Object.keys(OF_DASHBOARD)
   .map((name) => `$${name}`)
   .join(', ');
 
+/** Answers of more than one table, which a live channel does not carry, and what is no run yet. */
+const NOT_LIVE = ['timeline', 'upcoming'];
+
 export function Switches({ id, query, change, inDashboard }: PartProps & { inDashboard: boolean }) {
   return (
     <Stack direction="row" gap={1} wrap="wrap">
@@ -190,7 +193,7 @@ export function Switches({ id, query, change, inDashboard }: PartProps & { inDas
           />
         </InlineField>
       )}
-      {query.queryType !== 'upcoming' && (
+      {!NOT_LIVE.includes(query.queryType ?? 'runs') && (
         <InlineField
           label="Live"
           htmlFor={`${id}-stream`}

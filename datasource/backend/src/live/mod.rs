@@ -1,4 +1,4 @@
-//! Panels kept current over Grafana Live: a channel per query ([`channel`]), one upstream stream per datasource ([`signal`]), and a loop that
+//! Panels kept current over Grafana Live: a channel per query ([`channel`]), one upstream stream per datasource (`crate::signal`), and a loop that
 //! asks again when something changed.
 //!
 //! What comes over the upstream stream is only a signal that a question's answer may be another now. The answer itself is always asked for
@@ -6,16 +6,15 @@
 //! answer with several (state timelines) are not streamed.
 
 pub mod channel;
-pub mod signal;
 
 use crate::frames::{Frame, json};
 use crate::instance::Instance;
 use crate::metrics::METRICS;
 use crate::origin::Error;
 use crate::query::Query;
+use crate::signal::{self, Signal};
 use channel::Topic;
 use jiff::Timestamp;
-use signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;

@@ -103,9 +103,15 @@ fn a_limit_is_read_as_far_as_it_makes_sense() {
 }
 
 #[test]
+fn a_dashboard_that_nobody_filled_in_is_refused_and_not_left_unfiltered() {
+    let text = refusal(&json!({"queryType": "annotations", "matchDashboard": true, "filters": {}}));
+    assert!(text.contains("public dashboards do not fill in"), "{text}");
+}
+
+#[test]
 fn unknown_keys_and_types_do_not_matter() {
     let query = of(&json!({
-        "queryType": "runs", "hide": "yes", "datasource": 7, "refId": null, "stream": "true", "matchDashboard": true, "more": {"a": [1]},
+        "queryType": "runs", "hide": "yes", "datasource": 7, "refId": null, "stream": "true", "matchDashboard": false, "more": {"a": [1]},
         "filters": {"namespace": ["shop", null, "", " shop "], "name": 5, "kind": null, "what": [], "else": ""}
     }))
     .unwrap();
