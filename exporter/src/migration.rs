@@ -3,14 +3,17 @@
 //! Chaoscope's datasource understands what the old plugin saved, so nothing but names of plugins (and, if wanted, a datasource's uid) is
 //! changed: in the text itself, so that order and layout of everything else stay byte for byte. Pure, but for [`run`].
 
+mod text;
+
 use crate::config;
 use crate::serve::snapshot::print;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::Path;
+use text::{Keys, swapped};
 
 /// Plugin id of Chaoscope's datasource.
 pub const PLUGIN: &str = "chaoscope-events-datasource";
@@ -99,19 +102,15 @@ fn tell(name: &str, migrated: &Migrated) {
 
 /// Swaps the plugin; with `uid`, lets everything that asked an old datasource ask that one.
 pub fn migrate(text: &str, uid: Option<&str>) -> Result<Migrated, Error> {
-    let dashboard: Value = serde_json::from_str(text)?;
+    // Some programs begin a file with a byte order mark.
+    let json = text.trim_start_matches('\u{feff}');
+    let dashboard: Value = serde_json::from_str(json)?;
     if !dashboard.is_object() {
         return Err(Error::Shape);
     }
-    let mut found = Found::default();
-    found.walk(&dashboard, "dashboard");
-    let uids = if uid.is_some() { std::mem::take(&mut found.uids) } else { BTreeSet::new() };
-    let changed = swapped(text, |key, value| {
-        if OLD.contains(&value) {
-            return Some(PLUGIN);
-        }
-        uid.filter(|_| UID_KEYS.contains(&key) && uids.contains(value))
-    });
+    let mut found = Found { uid, ..Found::default() };
+    found.collect(&dashboard);
+    found.walk(&dashboard, "dashboard", &mut Vec::new());
     if uid.is_none() && !found.uids.is_empty() {
         let list: Vec<_> = found.uids.iter().map(String::as_str).collect();
         found.remarks.push(format!(
@@ -119,46 +118,148 @@ pub fn migrate(text: &str, uid: Option<&str>) -> Result<Migrated, Error> {
             list.join(" and ")
         ));
     }
-    Ok(Migrated { text: changed, changes: found.changes, remarks: found.remarks })
+    let text = if found.swaps.is_empty() { text.to_owned() } else { swapped(json, &found.swaps) };
+    Ok(Migrated { text, changes: found.changes, remarks: found.remarks })
 }
 
-/// Where a dashboard writes a datasource's uid: `datasource.uid`, and `datasource.name` in Grafana's second schema.
+/// Keys by which dashboards name a plugin: a datasource's `type`, `group` and `kind` in Grafana's second schema, a datasource variable's
+/// `query` and `pluginId`, and `id` of what an export requires.
+const PLUGIN_KEYS: [&str; 6] = ["type", "group", "kind", "query", "pluginId", "id"];
+/// Where a reference (`datasource`) writes a datasource's uid: `name` in Grafana's second schema.
 const UID_KEYS: [&str; 2] = ["uid", "name"];
+
+type Object = serde_json::Map<String, Value>;
+
+fn is_old(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| OLD.contains(&text))
+}
+
+/// The uids by which an object that names the old plugin says which datasource is meant.
+fn uids_of(object: &Object) -> Vec<&str> {
+    let reference = object.get("datasource").and_then(|it| it.get("name"));
+    let chosen = match object.get("current").and_then(|it| it.get("value")) {
+        Some(Value::Array(several)) => several.iter().collect(),
+        one => one.into_iter().collect::<Vec<_>>(),
+    };
+    let own = object.get("type").filter(|it| is_old(it)).and_then(|_| object.get("uid"));
+    let all = own.into_iter().chain(reference).chain(chosen).filter_map(Value::as_str);
+    // `$DS` and `${DS}` are asked when the dashboard is opened, and so is the default.
+    all.filter(|uid| !uid.is_empty() && !uid.starts_with('$') && *uid != "default").collect()
+}
 
 /// What of the old plugin is in a dashboard.
 #[derive(Default)]
-struct Found {
+struct Found<'u> {
+    uid: Option<&'u str>,
     changes: Vec<String>,
     remarks: Vec<String>,
     uids: BTreeSet<String>,
+    swaps: BTreeMap<Keys, &'u str>,
 }
 
-impl Found {
-    fn walk(&mut self, value: &Value, place: &str) {
+impl<'u> Found<'u> {
+    fn collect(&mut self, value: &Value) {
         match value {
-            Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| self.walk(item, &named(item, place, at))),
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
             Value::Object(object) => {
-                let old = object.iter().find(|(_, value)| value.as_str().is_some_and(|text| OLD.contains(&text)));
-                if let Some((key, value)) = old {
-                    self.changes.push(format!("{place}: {key} {} → {PLUGIN}", value.as_str().unwrap_or_default()));
-                    let uid = object.get("uid").or_else(|| object.get("datasource").and_then(|it| it.get("name")));
-                    // `$DS` and `${DS}` are asked when the dashboard is opened.
-                    self.uids.extend(uid.and_then(Value::as_str).filter(|uid| !uid.is_empty() && !uid.starts_with('$')).map(str::to_owned));
+                if object.iter().any(|(key, value)| PLUGIN_KEYS.contains(&key.as_str()) && is_old(value)) {
+                    self.uids.extend(uids_of(object).into_iter().map(str::to_owned));
                 }
-                self.remark(object, place);
-                for (key, value) in object {
-                    let inside = if value.is_object() && key != "datasource" { format!("{place}, {key}") } else { place.to_owned() };
-                    self.walk(value, &inside);
-                }
+                object.values().for_each(|value| self.collect(value));
             }
             _ => {}
         }
     }
 
-    /// Before Grafana 8.3 a datasource was a name, which says nothing of its plugin.
-    fn remark(&mut self, object: &serde_json::Map<String, Value>, place: &str) {
-        let ours = ["object_id", "eventName"].iter().any(|key| object.contains_key(*key));
-        if let Some(name) = object.get("datasource").and_then(Value::as_str).filter(|name| ours && !name.starts_with('$')) {
+    fn walk(&mut self, value: &Value, place: &str, path: &mut Keys) {
+        match value {
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    path.push(at.to_string());
+                    self.walk(item, &named(item, place, at), path);
+                    path.pop();
+                }
+            }
+            Value::Object(object) => self.object(object, place, path),
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, object: &Object, place: &str, path: &mut Keys) {
+        let plugin = object.iter().find(|(key, value)| PLUGIN_KEYS.contains(&key.as_str()) && is_old(value)).map(|(key, _)| key);
+        self.remark(object, place);
+        for (key, value) in object {
+            path.push(key.clone());
+            if is_old(value) && PLUGIN_KEYS.contains(&key.as_str()) {
+                self.swap(path, place, value, PLUGIN);
+            } else if key == "datasource" {
+                self.reference(value, place, path);
+            } else if key == "current" && plugin.is_some() {
+                self.chosen(value.get("value"), place, path);
+            }
+            let inside = if value.is_object() && key != "datasource" { format!("{place}, {key}") } else { place.to_owned() };
+            self.walk(value, &inside, path);
+            path.pop();
+        }
+    }
+
+    /// A reference to a datasource: an object, or its uid alone. One that says another plugin is not ours.
+    fn reference(&mut self, value: &Value, place: &str, path: &mut Keys) {
+        let Some(uid) = self.uid else { return };
+        let ours = value.get("type").is_none_or(is_old);
+        if self.is_known(value) {
+            self.swap(path, place, value, uid);
+        }
+        for key in UID_KEYS {
+            if let Some(value) = value.get(key).filter(|value| ours && self.is_known(value)) {
+                path.push(key.to_owned());
+                self.swap(path, place, value, uid);
+                path.pop();
+            }
+        }
+    }
+
+    /// What a datasource variable has chosen: a uid, or several.
+    fn chosen(&mut self, value: Option<&Value>, place: &str, path: &mut Keys) {
+        let (Some(uid), Some(value)) = (self.uid, value) else { return };
+        path.push("value".to_owned());
+        for (at, item) in
+            value.as_array().into_iter().flatten().enumerate().filter(|(_, item)| self.uids.contains(item.as_str().unwrap_or("")))
+        {
+            path.push(at.to_string());
+            self.swaps.insert(path.clone(), uid);
+            self.changes.push(format!("{place}: current {item} → {uid}"));
+            path.pop();
+        }
+        if self.is_known(value) {
+            self.swap(path, place, value, uid);
+        }
+        path.pop();
+    }
+
+    fn is_known(&self, value: &Value) -> bool {
+        value.as_str().is_some_and(|uid| self.uids.contains(uid))
+    }
+
+    fn swap(&mut self, path: &Keys, place: &str, old: &Value, new: &'u str) {
+        if old.as_str() == Some(new) {
+            return;
+        }
+        let key = path.last().map_or("", String::as_str);
+        self.changes.push(format!("{place}: {key} {} → {new}", old.as_str().unwrap_or_default()));
+        self.swaps.insert(path.clone(), new);
+    }
+
+    /// Before Grafana 8.3 a datasource was a name, which says nothing of its plugin; what is asked of it may.
+    fn remark(&mut self, object: &Object, place: &str) {
+        let kind = |query: &Object| query.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("Chaos"));
+        let asks = |query: &Object| ["object_id", "eventName"].iter().any(|key| query.contains_key(*key)) || kind(query);
+        let targets = object.get("targets").and_then(Value::as_array).into_iter().flatten();
+        let variable = object.get("query").and_then(Value::as_object).is_some_and(|query| query.contains_key("metric"));
+        let ours = asks(object) || variable || targets.filter_map(Value::as_object).any(asks);
+        let name =
+            object.get("datasource").and_then(Value::as_str).filter(|name| ours && !name.starts_with('$') && !self.uids.contains(*name));
+        if let Some(name) = name {
             self.remarks
                 .push(format!("{place} names its datasource {name:?} only: if that was Chaos Mesh's, choose Chaoscope's in Grafana"));
         }
@@ -171,35 +272,6 @@ fn named(item: &Value, place: &str, at: usize) -> String {
     let name = text("title").or_else(|| text("name")).map(|name| format!("{:?}", name.chars().take(60).collect::<String>()));
     let name = name.or_else(|| text("refId").map(|letter| format!("query {letter}")));
     format!("{place}, {}", name.unwrap_or_else(|| format!("#{}", at + 1)))
-}
-
-/// The text with string values changed as `change(key, value)` says; `key` is empty in lists. The text is JSON.
-fn swapped<'c>(text: &str, change: impl Fn(&str, &str) -> Option<&'c str>) -> String {
-    let (mut out, mut rest, mut key) = (String::with_capacity(text.len()), text, "");
-    while let Some(begin) = rest.find('"') {
-        let inside = &rest[begin + 1..];
-        let Some(length) = string_end(inside) else { break };
-        let (value, after) = (&inside[..length], &inside[length + 1..]);
-        let is_key = after.trim_start().starts_with(':');
-        let changed = if is_key { None } else { change(key, value) };
-        out.push_str(&rest[..=begin]);
-        out.push_str(changed.unwrap_or(value));
-        out.push('"');
-        key = if is_key { value } else { "" };
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Where a JSON string ends that began just before.
-fn string_end(inside: &str) -> Option<usize> {
-    let mut escaped = false;
-    inside.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })
 }
 
 #[cfg(test)]
@@ -254,6 +326,40 @@ mod tests {
         assert_eq!(migrate(text, None).unwrap(), Migrated { text: text.into(), changes: vec![], remarks: vec![] });
         assert!(matches!(migrate("[]", None), Err(Error::Shape)));
         assert!(matches!(migrate("<html>", None), Err(Error::Json(_))));
+    }
+
+    #[test]
+    fn a_name_that_is_also_a_uid_stays_what_it_is() {
+        let old = r#"{"uid":"chaos","title":"chaos","templating":{"list":[{"name":"chaos"},
+            {"name":"DS","type":"datasource","query":"chaosmeshorg-datasource","current":{"text":"Chaos","value":"chaos"}}]},
+            "panels":[{"datasource":{"type":"prometheus","uid":"chaos"}},{"datasource":{"uid":"chaos"}},{"datasource":"chaos"},
+            {"datasource":{"type":"chaosmeshorg-datasource","uid":"chaos"},"targets":[{"refId":"A","name":"chaos","namespace":"chaos"}]}]}"#;
+        let migrated = migrate(old, Some("new")).unwrap();
+        let wanted = old
+            .replace("chaosmeshorg-datasource", PLUGIN)
+            .replace("\"value\":\"chaos\"", "\"value\":\"new\"")
+            .replace("{\"uid\":\"chaos\"}", "{\"uid\":\"new\"}")
+            .replace("\"datasource\":\"chaos\"", "\"datasource\":\"new\"")
+            .replace("datasource\",\"uid\":\"chaos\"}", "datasource\",\"uid\":\"new\"}");
+        assert_eq!(migrated.text, wanted);
+        assert_eq!(migrated.changes.len(), 6, "{:#?}", migrated.changes);
+    }
+
+    #[test]
+    fn what_is_said_to_be_changed_is_changed() {
+        let escaped = "\u{feff}{\"panels\":[{\"datasource\":{\"type\":\"chaosmeshorg\\u002ddatasource\",\"uid\":\"a\\u0062c\"}}]}";
+        let migrated = migrate(escaped, Some("new")).unwrap();
+        assert_eq!(migrated.text, r#"{"panels":[{"datasource":{"type":"chaoscope-events-datasource","uid":"new"}}]}"#);
+        assert_eq!(migrated.changes.len(), 2, "{:#?}", migrated.changes);
+    }
+
+    #[test]
+    fn datasources_that_are_names_are_pointed_out() {
+        let old = r#"{"panels":[{"title":"a","datasource":"Chaos Mesh","targets":[{"refId":"A","kind":"NetworkChaos"}]},
+            {"title":"b","datasource":"Prometheus","targets":[{"refId":"A","expr":"up"}]},{"title":"c","datasource":"$DS","targets":[{"object_id":""}]}],
+            "templating":{"list":[{"name":"ns","datasource":"Chaos Mesh","query":{"metric":"namespace"}}]}}"#;
+        let remarks = migrate(old, None).unwrap().remarks;
+        assert!(remarks.len() == 2 && remarks[0].contains("\"a\"") && remarks[1].contains("\"ns\""), "{remarks:#?}");
     }
 
     proptest! {

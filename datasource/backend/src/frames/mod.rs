@@ -91,6 +91,18 @@ pub enum Data {
     RunsAndUpcoming(Found<Arc<Run>>, Found<Upcoming>),
 }
 
+impl Data {
+    /// Whether a limit or the time left out some of the runs, events or values.
+    pub const fn is_cut(&self) -> bool {
+        match self {
+            Self::Runs(found) | Self::RunsAndUpcoming(found, _) => found.cut,
+            Self::Events(found) => found.cut,
+            Self::Upcoming(found) => found.cut,
+            Self::Values(found) => found.cut,
+        }
+    }
+}
+
 impl Values {
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -184,6 +196,9 @@ pub fn answer(query: &Query, data: &Data, now: Timestamp) -> Vec<Frame> {
             Data::RunsAndUpcoming(runs, upcoming) => [said(query, runs), upcoming.notices.clone()].concat(),
         };
         notices.iter().chain(&query.notices).for_each(|text| first.notice(text));
+        if query.ask == Ask::Upcoming && query.question.window.to <= now {
+            first.notice("Nothing is due in a range that ends now: choose one that ends in the future, as now to now+1d.");
+        }
     }
     frames
 }

@@ -168,6 +168,9 @@ impl Chaoscope {
         found.cut = due.truncated || found.items.len() > question.limit;
         found.items.truncate(question.limit);
         found.items.reverse();
+        if window.to < question.window.to {
+            found.notices.push(format!("What is due after {} is not told.", window.to.strftime("%F %H:%M UTC")));
+        }
         let untold: Vec<_> = due.unknown.iter().take(5).map(|it| format!("{}/{} ({})", it.namespace, it.schedule, it.reason)).collect();
         if !untold.is_empty() {
             found.notices.push(self.http.shown(&format!("Nobody can tell when these schedules are due: {}.", untold.join(", ")), who));

@@ -244,6 +244,10 @@ fn certificate_fault(error: &CertificateError, name: &str, host: &str) -> Fault 
             "Use the name in the certificate in the URL, or write it as server name.",
         ),
         CertificateError::Revoked => Fault::new(format!("{name}: its certificate was revoked"), "Renew it."),
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => Fault::new(
+            format!("{name}: its certificate is itself a CA's (self-signed), which is not accepted for a server"),
+            "Make one with basicConstraints CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE), and paste that as CA certificate.",
+        ),
         other => Fault::new(
             format!("{name}: its certificate is not accepted ({})", super::http::plain(&other.to_string())),
             "Paste the CA's certificate, or renew it.",

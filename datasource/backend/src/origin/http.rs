@@ -48,6 +48,8 @@ pub(crate) struct Http {
     client: reqwest::Client,
     base: Url,
     name: String,
+    /// The same, with the way there: what cannot be reached may be the proxy.
+    way: String,
     headers: HeaderMap,
     /// Texts that are taken out of what strangers say.
     secrets: Vec<String>,
@@ -82,9 +84,12 @@ impl Http {
             client = client.no_proxy();
         }
         let secrets = settings.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
+        let name = base.as_str().trim_end_matches('/').to_owned();
+        let through = settings.proxy.as_ref().map(|(proxy, _)| format!(" (through the proxy {})", proxy.as_str().trim_end_matches('/')));
         Ok(Self {
             client: client.build().map_err(|error| setup(&error))?,
-            name: base.as_str().trim_end_matches('/').to_owned(),
+            way: format!("{name}{}", through.unwrap_or_default()),
+            name,
             headers: credentials(settings)?,
             base,
             secrets,
@@ -129,7 +134,8 @@ impl Http {
                 Err((_, true)) => Some(pause(again)),
                 _ => None,
             };
-            match wait.filter(|wait| again < REPETITIONS && Instant::now() + *wait < until) {
+            let in_time = |wait: &Duration| Instant::now().checked_add(*wait).is_some_and(|at| at < until);
+            match wait.filter(|wait| again < REPETITIONS && in_time(wait)) {
                 Some(wait) => sleep(wait).await,
                 None => return outcome.map_err(|(error, _)| error),
             }
@@ -149,7 +155,7 @@ impl Http {
         let mut reply = Reply {
             status: response.status(),
             media: header(&response, &CONTENT_TYPE).split(';').next().unwrap_or("").trim().to_ascii_lowercase(),
-            location: plain(header(&response, &LOCATION)),
+            location: header(&response, &LOCATION).to_owned(),
             retry_after: header(&response, &RETRY_AFTER).parse().ok().map(Duration::from_secs),
             body: Vec::new(),
         };
@@ -197,7 +203,7 @@ impl Http {
     }
 
     fn failed(&self, error: &reqwest::Error) -> (Error, bool) {
-        (fault::unreachable(error, &self.name, self.base.host_str().unwrap_or("")), fault::passes(error))
+        (fault::unreachable(error, &self.way, self.base.host_str().unwrap_or("")), fault::passes(error))
     }
 
     /// The datasource's own credentials, and over them the caller's.

@@ -5,7 +5,7 @@
 use super::context::{from_alert, identity};
 use super::failure::{Failure, alone};
 use super::host::Host;
-use crate::frames::{Frame, arrow};
+use crate::frames::{self, Frame, arrow};
 use crate::instance::Instance;
 use crate::live::channel::{Topic, Topics};
 use crate::metrics::Counting;
@@ -23,6 +23,9 @@ use tonic::{Request, Response, Status};
 
 /// So many queries of one request run at once. A panel has a handful.
 const AT_ONCE: usize = 32;
+
+/// A panel says beside a number that it is too small; nobody reads that of a rule's.
+const PART: &str = "not all runs of this time could be counted, so the number would be too small: ask for less time or with more filters";
 
 /// Where a panel's channel is named: organisation and uid of its datasource, and the topics that are known.
 #[derive(Clone)]
@@ -77,7 +80,11 @@ async fn answer(
     let json = saved(&query.json)?;
     let query = parse::query(&asked, &json)?;
     counting.ask = name(&query.ask);
-    let mut frames = instance.answer(&query, &who).await?;
+    let found = instance.data(&query, &who).await?;
+    if alert && matches!(query.ask, Ask::Active { .. }) && found.is_cut() {
+        return Err(Failure::refused(PART));
+    }
+    let mut frames = frames::answer(&query, &found, Timestamp::now());
     live(channels, &instance, &query, &json, &mut frames);
     let encode = |frame| arrow::encode(frame).map_err(|cause| Failure::internal(format!("the answer cannot be written: {cause}")));
     let frames = frames.iter().map(encode).collect::<Result<_, _>>()?;
@@ -148,6 +155,9 @@ fn name(ask: &Ask) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::http::scripted::{Say, Scripted};
+    use grafana_plugin_sdk::pluginv2::{DataSourceInstanceSettings, PluginContext};
+    use std::collections::HashMap;
 
     #[tokio::test]
     async fn a_request_without_settings_answers_each_query() {
@@ -157,6 +167,24 @@ mod tests {
         let mut answers: Vec<_> = answer.responses.into_iter().map(|(ref_id, it)| (ref_id, it.status)).collect();
         answers.sort();
         assert_eq!(answers, [("A".to_owned(), 400), ("B".to_owned(), 400)]);
+    }
+
+    /// The origin says that there is always more.
+    #[tokio::test]
+    async fn a_part_is_a_number_for_a_panel_and_none_for_a_rule() {
+        let server = Scripted::start(|_| Say::json(200, r#"{"runs":[],"next":"more"}"#)).await;
+        let settings = DataSourceInstanceSettings { url: server.url(), ..DataSourceInstanceSettings::default() };
+        let context = PluginContext { data_source_instance_settings: Some(settings), ..PluginContext::default() };
+        let host = Host::default();
+        for (alert, wanted) in [("false", 200), ("true", 400)] {
+            let time_range = Some(TimeRange { from_epoch_ms: 1_795_000_000_000, to_epoch_ms: 1_795_003_600_000 });
+            let query =
+                DataQuery { ref_id: "A".to_owned(), json: br#"{"queryType":"active"}"#.to_vec(), time_range, ..DataQuery::default() };
+            let headers = HashMap::from([("FromAlert".to_owned(), alert.to_owned())]);
+            let request = QueryDataRequest { plugin_context: Some(context.clone()), queries: vec![query], headers };
+            let answer = host.query_data(Request::new(request)).await.unwrap().into_inner().responses.remove("A").unwrap();
+            assert_eq!((answer.status, answer.error.contains("too small")), (wanted, wanted == 400), "{}", answer.error);
+        }
     }
 
     #[test]

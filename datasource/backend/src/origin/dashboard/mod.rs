@@ -109,9 +109,16 @@ impl Dashboard {
         };
         let narrowed = Narrowed::of(&question.filter, &self.fixed)?;
         let Some(asked) = &narrowed.asked else { return Ok(Found::whole(Vec::new())) };
-        let (mut found, until) = (BTreeSet::new(), self.http.deadline());
+        let (mut found, mut notices, until) = (BTreeSet::new(), Vec::new(), self.http.deadline());
         for route in routes {
-            for listed in self.list(route, asked, who, until).await? {
+            let listed = match self.list(route, asked, who, until).await {
+                Err(error) if route.starts_with("api/archives") => {
+                    notices.push(format!("The archive did not answer, so what is gone is not listed: {error}."));
+                    continue;
+                }
+                listed => listed?,
+            };
+            for listed in listed {
                 if narrowed.schedule(&self.cluster, &listed.kind, &listed.namespace, &listed.name) {
                     found.insert(match list {
                         List::Kinds => listed.kind,
@@ -124,7 +131,7 @@ impl Dashboard {
             }
         }
         let cut = found.len() > values::MOST;
-        Ok(Found { cut, ..Found::whole(found.into_iter().filter(|value| !value.is_empty()).take(values::MOST).collect()) })
+        Ok(Found { items: found.into_iter().filter(|value| !value.is_empty()).take(values::MOST).collect(), cut, notices })
     }
 
     async fn values_of_rows(&self, list: &List, question: &Question, who: &Identity) -> Result<Found<String>, Error> {

@@ -391,8 +391,13 @@ async fn its_status_codes_mean_something_else() {
 async fn null_is_nothing_and_a_broken_archive_is_said() {
     let server =
         Scripted::start(|asked| if asked.target.starts_with("/api/archives") { Say::json(500, "") } else { Say::json(200, "null") }).await;
-    let found = dashboard(&server.url(), "", resumed).runs(&question("14:00:00", "14:02:02", &[]), &nobody()).await.unwrap();
+    let dashboard = dashboard(&server.url(), "", resumed);
+    let found = dashboard.runs(&question("14:00:00", "14:02:02", &[]), &nobody()).await.unwrap();
     assert!(found.items.is_empty() && found.notices[0].starts_with("The archive did not answer"), "{:?}", found.notices);
+    for list in [List::Kinds, List::Workflows] {
+        let found = dashboard.values(&list, &question("14:00:00", "14:02:02", &[]), &nobody()).await.unwrap();
+        assert!(found.notices[0].starts_with("The archive did not answer"), "{:?}", found.notices);
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// Its type, without parameters, in lower case.
     pub(crate) media: String,
-    /// Where it points to; empty: nowhere.
+    /// Where it points to, as it came; empty: nowhere.
     pub(crate) location: String,
     /// When to come again.
     pub(crate) retry_after: Option<Duration>,
@@ -146,7 +146,10 @@ impl Http {
         {
             ("a login page", "Give a token, or an address that does not go through it.")
         } else if lower.contains("chaos mesh dashboard") || title.to_lowercase().contains("chaos mesh") {
-            ("the pages of a Chaos Dashboard", "Choose Chaos Dashboard as origin; the URL has no path but the one it is served under.")
+            (
+                "the pages of a Chaos Dashboard",
+                "Choose Chaos Dashboard as origin, if it is not; the URL has no path but the one it is served under.",
+            )
         } else if lower.contains("nginx") {
             ("nginx", "Check the URL: the web server there does not pass this path on.")
         } else {

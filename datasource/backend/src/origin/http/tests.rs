@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -146,6 +147,7 @@ async fn what_passes_is_asked_again_and_what_does_not_is_not() {
     let error = ask(&server.url()).await.unwrap_err();
     assert_eq!(server.count(), 1, "it said when: later than we may wait");
     says(&error, "(503)", "in 60 s");
+    says(&against(Say::json(503, "").with("retry-after", u64::MAX.to_string())).await, "(503)", "It asks to come again");
 }
 
 #[tokio::test]
@@ -210,6 +212,8 @@ async fn a_redirect_is_followed_at_home_and_nowhere_else() {
     assert_eq!(other.count(), 0, "nobody else is shown the token");
     let error = against(Say::json(308, "").with("location", "https://127.0.0.1/api")).await;
     says(&error, "it points to https://", "Begin the URL with https://");
+    let far = format!("http://elsewhere.invalid/{}?token={TOKEN}", "x".repeat(260));
+    says(&against(Say::json(302, "").with("location", far)).await, "xxx?token=*** (302)", "");
     let around = Scripted::start(|_| Say::json(302, "").with("location", "/again")).await;
     says(&ask(&around.url()).await.unwrap_err(), "it points to /again", "final address");
 }
@@ -293,6 +297,14 @@ async fn a_certificate_is_checked_unless_that_is_switched_off() {
     let other = || authority.server("chaos.example", 2100, false);
     says(&secure(other(), with, &ca).await.unwrap_err(), "for another name than \"127.0.0.1\"", "server name");
     assert_eq!(secure(other(), r#"{"tlsAuthWithCACert":true,"serverName":"chaos.example"}"#, &ca).await, Ok(0));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    let tls = builder.with_single_cert(vec![own.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap()).unwrap();
+    says(&secure(tls, with, &[("tlsCACert", &own.pem())]).await.unwrap_err(), "itself a CA's", "CA:FALSE");
     says(&secure(fine(), with, &[("tlsCACert", "rubbish")]).await.unwrap_err(), "CA certificate: no certificate in PEM", "whole PEM");
 }
 
@@ -368,6 +380,10 @@ async fn a_proxy_is_asked_instead_and_shown_only_its_own_password() {
     let asked = proxy.asked().remove(0);
     assert!(asked.target.starts_with("http://chaoscope.invalid:10765/api/v1/runs?"), "{}", asked.target);
     assert_eq!(asked.headers["proxy-authorization"], "Basic bWU6cDRzc3dvcmQ=");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let origin = Chaoscope::new(&settings(&proxy.url(), &format!(r#"{{"proxyUrl":"http://{closed}"}}"#), &[])).unwrap();
+    let error = origin.runs(&question(), &Identity::default()).await.unwrap_err();
+    says(&error, &format!("(through the proxy http://{closed}): connection refused"), "Check the port");
     let refusing = Scripted::start(|_| Say::json(407, "")).await;
     let json = format!(r#"{{"proxyUrl":"{}"}}"#, refusing.url());
     for address in ["http://chaoscope.invalid:10765", "https://chaoscope.invalid"] {
