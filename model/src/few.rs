@@ -83,6 +83,11 @@ impl<K: Ord, V> Few<K, V> {
         self.0.iter().map(|(_, value)| value)
     }
 
+    /// The same, to be changed.
+    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
     /// Where a key is, or belongs.
     fn place<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
