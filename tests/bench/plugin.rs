@@ -7,6 +7,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     missing_docs,
@@ -79,7 +80,7 @@ fn idle() -> f64 {
 
 /// A panel's annotations: asked for the first time, each in a window of its own; and again, which the cache answers.
 fn annotations(page: &str, now: Timestamp) {
-    let origin = Origin::start(page.to_owned(), Duration::ZERO);
+    let origin = Origin::start(page, Duration::ZERO);
     let mut backend = Backend::start();
     backend.connect();
     let ask = |number: usize| {
@@ -109,7 +110,7 @@ struct Page {
 
 /// Where the time of an answer goes, by the same functions in this process.
 fn shares(page: &str, now: Timestamp) {
-    let origin = Origin::start(page.to_owned(), Duration::ZERO);
+    let origin = Origin::start(page, Duration::ZERO);
     report("  of that: the origin's answer fetched by a bare client", (0..QUESTIONS).map(|_| time(|| origin.fetch()).1).collect(), "");
     let read = || serde_json::from_str::<Page>(page).unwrap().runs.into_iter().map(Arc::new).collect::<Vec<_>>();
     report("  runs read from JSON", (0..QUESTIONS).map(|_| time(read).1).collect(), "");
@@ -126,7 +127,7 @@ fn shares(page: &str, now: Timestamp) {
 
 /// As many panels at once, whose windows end a few milliseconds apart.
 fn at_once(page: &str, now: Timestamp) {
-    let origin = Origin::start(page.to_owned(), Duration::from_millis(100));
+    let origin = Origin::start(page, Duration::from_millis(100));
     let mut backend = Backend::start();
     backend.connect();
     // The grid's middle, so that no edge of it lies between the first and the last.
@@ -142,7 +143,7 @@ fn at_once(page: &str, now: Timestamp) {
 /// What it holds after more and more answers of 1 000 runs, each window another one, so that the cache fills and forgets.
 fn memory(now: Timestamp, questions: usize) {
     // Runs of 40 hours, so that each window has all of them.
-    let origin = Origin::start(origin::long_page(RUNS, now), Duration::ZERO);
+    let origin = Origin::start(&origin::long_page(RUNS, now), Duration::ZERO);
     let mut backend = Backend::start();
     backend.connect();
     println!("\n| questions asked | RSS | at most |\n|---|---|---|");

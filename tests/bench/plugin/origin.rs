@@ -22,11 +22,11 @@ pub struct Origin {
 
 impl Origin {
     /// Answers `page` to everything, so long after it was asked.
-    pub fn start(page: String, after: Duration) -> Self {
+    pub fn start(page: &str, after: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", page.len());
-        let (answer, asked) = (Arc::new(head + &page), Arc::new(AtomicUsize::new(0)));
+        let (answer, asked) = (Arc::new(head + page), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -80,7 +80,8 @@ pub fn page(runs: usize, now: Timestamp, back: SignedDuration) -> String {
 /// The same, each run 40 hours long.
 pub fn long_page(runs: usize, now: Timestamp) -> String {
     let start = now - SignedDuration::from_hours(40);
-    let of = |number: usize| run(number, start - SignedDuration::from_secs(number as i64), SignedDuration::from_hours(40), now);
+    let of =
+        |number: usize| run(number, start - SignedDuration::from_secs(i64::try_from(number).unwrap()), SignedDuration::from_hours(40), now);
     json!({ "runs": (0..runs).map(of).collect::<Vec<_>>(), "next": null }).to_string()
 }
 
