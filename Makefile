@@ -43,6 +43,7 @@ fuzz:
 
 bench:
 	cargo bench --locked -p chaoscope
+	RUSTFLAGS='-C target-feature=+crt-static' cargo bench --locked -p chaoscope-datasource --target $(triple)
 
 dist:
 	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked -p chaoscope -p chaoscope-datasource --target $(triple)

@@ -14,6 +14,7 @@ pub mod observation;
 pub mod plan;
 pub mod query;
 pub mod run;
+pub mod specification;
 pub mod time;
 
 pub use experiment::{Effect, Parent, Pod, Reference, Tool, shortened};

@@ -6,6 +6,7 @@ use crate::{installed, plugin, run};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Lists an archive as JSON: names, modes, and texts where a file is one.
 const LIST: &str = r#"
@@ -38,8 +39,33 @@ fn packed() -> Archive {
     let _ = fs::remove_dir_all(&folder);
     let binary = format!("linux_amd64={}", env!("CARGO_BIN_EXE_gpx_chaoscope"));
     let pack = plugin().join("pack.sh");
-    let said = run(pack.to_str().unwrap(), &[folder.to_str().unwrap(), &binary]);
+    // This build of the backend may want a loader; what is released may not.
+    let said = run("env", &["PACK_ANY_LOADER=1", pack.to_str().unwrap(), folder.to_str().unwrap(), &binary]);
     read(Path::new(said.trim()))
+}
+
+/// What Grafana is given runs on an image without a C library, and on the machine its name says; anything else is not packed.
+#[test]
+#[ignore = "needs npm and python3: run by make test"]
+fn a_binary_that_cannot_start_everywhere_is_not_packed() {
+    let _one = installed();
+    run("npm", &["run", "--silent", "build"]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused");
+    let said = |binary: &str, loader: &str| {
+        let mut pack = Command::new(plugin().join("pack.sh"));
+        let output = pack.env("PACK_ANY_LOADER", loader).arg(&folder).arg(binary).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let ours = env!("CARGO_BIN_EXE_gpx_chaoscope");
+    let of = |name: &str, binary: &str| format!("{name}={binary}");
+    let (packed, why) = said(&of("linux_amd64", ours), "");
+    assert_eq!(packed, cfg!(target_feature = "crt-static"), "{why}");
+    assert!(packed || why.contains("needs a loader"), "{why}");
+    let (packed, why) = said(&of("linux_arm64", ours), "1");
+    assert!(!packed && why.contains("is not for linux_arm64"), "{why}");
+    let (packed, why) = said(&of("linux_amd64", plugin().join("pack.sh").to_str().unwrap()), "1");
+    assert!(!packed && why.contains("is no program"), "{why}");
+    let _ = fs::remove_dir_all(folder);
 }
 
 /// What the catalogue's validator asks of an archive, as far as it can apply to a backend that is not written in Go.

@@ -1,11 +1,14 @@
 //! The process: how it starts, says so, and ends.
 
 use crate::BINARY;
-use crate::grafana_host::{Host, context};
+use crate::grafana_host::{Host, context, question};
+use crate::origin::{Origin, Reply};
 use crate::process::{Running, finish, until};
 use serde_json::json;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 /// As a host starts it, and until it says where it listens.
@@ -150,4 +153,38 @@ fn what_needs_no_datasource_answers() {
     assert_eq!(nothing["status"], 404, "{nothing}");
     let refused = host.call("publish", json!({ "context": context("http://127.0.0.1:1"), "path": "x", "data": "{}" }));
     assert_eq!(refused["status"], "PERMISSION_DENIED");
+}
+
+/// An image with nothing in it: no shell, no `/etc`, no `/proc`, no certificates. What the linker of this build asks for is there, which is
+/// nothing for a static one.
+#[test]
+#[ignore = "needs root and Go: run by make test"]
+fn it_answers_in_an_empty_root() {
+    let root = std::env::temp_dir().join(format!("chaoscope-root-{}", std::process::id()));
+    fs::create_dir_all(&root).unwrap();
+    // Lines as `libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+    let needed = String::from_utf8(finish(Command::new("ldd").arg(BINARY)).stdout).unwrap();
+    for library in needed.split_whitespace().filter(|word| word.starts_with('/')) {
+        let place = root.join(&library[1..]);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(library, place).unwrap();
+    }
+    fs::copy(BINARY, root.join("gpx_chaoscope")).unwrap();
+    let start = root.with_extension("sh");
+    fs::write(&start, format!("#!/bin/sh\nexec chroot {} /gpx_chaoscope\n", root.display())).unwrap();
+    fs::set_permissions(&start, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let origin = Origin::start(|_| Reply::Json(200, "{\"runs\":[],\"next\":null}".to_owned()));
+    let host = Host::start(start.to_str().unwrap(), &[]);
+    let query = json!({ "queryType": "runs", "filters": {} });
+    let queries = [question("A", &query, 1_795_255_200_000)];
+    let answer = host.call("query", json!({ "context": context(&origin.url), "queries": queries }));
+    assert_eq!(answer["A"]["status"], 200, "{answer}");
+    // Without CA files an https address is refused, with the remedy, and nothing else fails.
+    let queries = [question("A", &query, 1_795_255_200_000)];
+    let answer = host.call("query", json!({ "context": context("https://127.0.0.1:1"), "queries": queries }));
+    assert!(answer["A"]["error"].as_str().unwrap().contains("no CA files"), "{answer}");
+    assert_eq!(host.call("stop", json!({}))["graceful"], true);
+    fs::remove_file(start).unwrap();
+    fs::remove_dir_all(root).unwrap();
 }

@@ -22,6 +22,8 @@ use tokio::time::Instant;
 const MOST_ANSWERS: usize = 512;
 /// Most bytes kept, as estimated.
 const MOST_BYTES: usize = 64 << 20;
+/// A short text on the heap, with what the allocator adds.
+const TEXT: usize = 40;
 /// Windows are widened to multiples of this …
 const GRID: SignedDuration = SignedDuration::from_secs(10);
 /// … or of a thousandth of their length.
@@ -224,10 +226,12 @@ const fn bytes_of(slot: &Slot) -> usize {
 fn weight(data: &Data) -> usize {
     use chaoscope_model::event::Event;
     use chaoscope_model::run::{Run, Target};
+    let target = |it: &Target| size_of::<Target>() + 9 * TEXT + tree(it.precision.len(), 1);
     let run = |run: &Arc<Run>| {
-        size_of::<Run>() + 512 + 48 * (run.parameters.len() + run.labels.len()) + run.targets.len() * (size_of::<Target>() + 256)
+        let trees = tree(run.parameters.len(), 2) + tree(run.labels.len(), 2) + tree(run.precision.len(), 1);
+        size_of::<Run>() + 12 * TEXT + trees + run.targets.iter().map(target).sum::<usize>()
     };
-    let event = |event: &Arc<Event>| size_of::<Event>() + 384 + event.message.len() + 64 * event.attributes.len();
+    let event = |event: &Arc<Event>| size_of::<Event>() + 10 * TEXT + event.message.len() + tree(event.attributes.len(), 2);
     256 + match data {
         Data::Runs(found) => found.items.iter().map(run).sum(),
         Data::Events(found) => found.items.iter().map(event).sum(),
@@ -235,6 +239,12 @@ fn weight(data: &Data) -> usize {
         Data::Values(found) => found.items.iter().map(|value| value.len() + 24).sum(),
         Data::RunsAndUpcoming(runs, due) => runs.items.iter().map(run).sum::<usize>() + due.items.len() * 192,
     }
+}
+
+/// A tree map of so many entries of one or two texts: it has room for eleven from the first one on.
+const fn tree(entries: usize, texts: usize) -> usize {
+    let nodes = entries.div_ceil(8);
+    nodes * (11 * texts * size_of::<String>() + 32) + entries * texts * TEXT
 }
 
 /// A window widened to the grid, so that almost equal ones are equal.

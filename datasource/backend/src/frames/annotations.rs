@@ -11,6 +11,7 @@ use crate::query::Query;
 use chaoscope_model::run::{Outcome, Phase, Run};
 use jiff::Timestamp;
 use serde_json::json;
+use std::mem::take;
 use std::sync::Arc;
 
 /// One annotation.
@@ -30,7 +31,7 @@ pub(super) fn frame(query: &Query, topic: bool, runs: &[Arc<Run>], due: &[Upcomi
     let mut marks: Vec<_> = runs.iter().map(|run| of_run(run, open_end, now)).collect();
     marks.extend(soonest_first(due).into_iter().map(of_upcoming));
     marks.sort_by(|one, other| one.time.cmp(&other.time).then_with(|| one.id.cmp(&other.id)));
-    let mut fields = shared(&marks);
+    let mut fields = shared(&mut marks);
     if !topic {
         return Frame::new("annotations", fields);
     }
@@ -42,15 +43,20 @@ pub(super) fn frame(query: &Query, topic: bool, runs: &[Arc<Run>], due: &[Upcomi
     Frame::new("annotations", fields).with_meta("dataTopic", "annotations")
 }
 
-fn shared(marks: &[Mark]) -> Vec<Field> {
-    let text = |name, pick: fn(&Mark) -> String| Field::of(name, marks, Values::Text, |it| Some(pick(it))).required();
+/// Takes the marks' texts, which are most of an answer.
+fn shared(marks: &mut [Mark]) -> Vec<Field> {
+    let (time, end) =
+        (Field::of("time", marks, Values::Time, |it| Some(it.time)).required(), Field::of("timeEnd", marks, Values::Time, |it| it.end));
+    let mut text = |name, take: fn(&mut Mark) -> String| {
+        Field::new(name, Values::Text(marks.iter_mut().map(|it| Some(take(it))).collect())).required()
+    };
     vec![
-        Field::of("time", marks, Values::Time, |it| Some(it.time)).required(),
-        Field::of("timeEnd", marks, Values::Time, |it| it.end),
-        text("title", |it| it.title.clone()),
-        text("text", |it| it.text.clone()),
+        time,
+        end,
+        text("title", |it| take(&mut it.title)),
+        text("text", |it| take(&mut it.text)),
         text("tags", |it| it.tags.join(",")),
-        text("id", |it| it.id.clone()),
+        text("id", |it| take(&mut it.id)),
         text("newState", |it| it.state.to_owned()),
     ]
 }

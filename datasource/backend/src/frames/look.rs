@@ -17,6 +17,10 @@ const SECONDS: &str = "s";
 
 /// At most so many characters, with a sign where something was left out; control characters become blanks.
 pub(super) fn clipped(text: &str, limit: usize) -> String {
+    // Nearly every text.
+    if text.len() <= limit && text.bytes().all(|it| (b' '..0x7f).contains(&it)) {
+        return text.to_owned();
+    }
     let end = text.char_indices().nth(limit).map(|(index, _)| index);
     let kept = end.map_or(text, |end| &text[..end]);
     let mut clipped: String = kept.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
@@ -38,8 +42,12 @@ pub(super) fn known(text: &str) -> Option<String> {
 
 /// A text inside of HTML that shows as it is.
 pub(super) fn escaped(text: &str, limit: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(limit));
-    for it in clipped(text, limit).chars() {
+    let clipped = clipped(text, limit);
+    if !clipped.bytes().any(|it| matches!(it, b'&' | b'<' | b'>' | b'"' | b'\'')) {
+        return clipped;
+    }
+    let mut out = String::with_capacity(clipped.len() + 16);
+    for it in clipped.chars() {
         match it {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -192,7 +192,8 @@ impl Http {
         if response.content_length().is_some_and(|length| length > LARGEST_BODY as u64) {
             return Err(large());
         }
-        let mut body = Vec::new();
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let mut body = Vec::with_capacity(expected);
         while let Some(piece) = response.chunk().await.map_err(|error| self.failed(&error))? {
             if body.len() + piece.len() > LARGEST_BODY {
                 return Err(large());

@@ -8,6 +8,7 @@ use super::notice;
 use super::spec;
 use chaoscope_model::observation::{Desired, Object, Observation, Operation, Record, RecordPhase, Step};
 use chaoscope_model::plan::{Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
+use chaoscope_model::specification::{is_one_shot, parameters};
 use chaoscope_model::{Parent, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -83,7 +84,7 @@ fn experiment(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) 
         paused: annotated("experiment.chaos-mesh.org/pause", "true"),
         forced: annotated("chaos-mesh.chaos-mesh.org/cleanFinalizer", "forced"),
         desired,
-        one_shot: spec::is_one_shot(kind, &action),
+        one_shot: is_one_shot(kind, &action),
         remote: text(object, "spec.remoteCluster")?.is_some_and(|cluster| !cluster.is_empty()),
         action,
         duration: text(object, "spec.duration")?.and_then(|text| duration(&text)),
@@ -91,7 +92,7 @@ fn experiment(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) 
         all_injected: holds("AllInjected"),
         records: records.iter().map(|item| record(kind, item)).collect::<Result<_, _>>()?,
         started_by: started_by(object, decoding),
-        parameters: spec::parameters(object),
+        parameters: parameters(object),
         labels: labels(object),
     })
 }
@@ -176,7 +177,7 @@ fn child(makes: &str, schedule: &Value) -> Result<(String, Option<SignedDuration
     let child = spec::child(makes, schedule)?;
     let action = spec::action(makes, &child)?;
     let lasts = text(&child, "spec.duration")?.and_then(|text| duration(&text));
-    let lasts = lasts.filter(|_| !spec::is_one_shot(makes, &action));
+    let lasts = lasts.filter(|_| !is_one_shot(makes, &action));
     Ok((action, lasts))
 }
 

@@ -1,49 +1,23 @@
-//! What an experiment's spec says, in short: its action, its parameters, and what a record's id names.
+//! What an experiment's spec says: its action, what a schedule makes, and what a record's id names.
 //!
-//! From `api/v1alpha1/*_types.go`. To add a chaos kind: a row in the kinds table, and an arm here where it has no `spec.action`.
+//! From `api/v1alpha1/*_types.go`. What does not depend on how an object is decoded is in `chaoscope_model::specification`. To add a chaos kind:
+//! a row in the kinds table, and an arm there where it has no `spec.action`.
 
 use super::fields::{Undecodable, at, text};
 use super::kinds::is_experiment;
 use chaoscope_model::observation::TargetName;
-use chaoscope_model::shortened;
+use chaoscope_model::specification::stands_for_action;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// Kinds whose records name no pod: a machine, or a JSON document of a cloud's selector.
 const OUTSIDE: [&str; 4] = ["AWSChaos", "AzureChaos", "GCPChaos", "PhysicalMachineChaos"];
 
-/// Most parameters shown of an experiment, and the longest of them.
-const MOST_PARAMETERS: usize = 32;
-const LONGEST_PARAMETER: usize = 64;
-/// How deep a spec is looked into.
-const DEEPEST: usize = 6;
-
-/// Whether the action is done once and never recovered (`controllers/utils/controller`).
-pub(super) fn is_one_shot(kind: &str, action: &str) -> bool {
-    matches!(
-        (kind, action),
-        ("PodChaos", "pod-kill" | "container-kill")
-            | ("AWSChaos", "ec2-restart")
-            | ("AzureChaos", "vm-restart")
-            | ("GCPChaos", "node-reset")
-    )
-}
-
 /// `spec.action`, or the parts of the spec that stand for it.
 pub(super) fn action(kind: &str, object: &Value) -> Result<String, Undecodable> {
-    let parts: &[(&str, &str)] = match kind {
-        "HTTPChaos" => &[("abort", "abort"), ("delay", "delay"), ("replace", "replace"), ("patch", "patch")],
-        "StressChaos" => &[("stressors.cpu", "cpu"), ("stressors.memory", "memory"), ("stressngStressors", "stress-ng")],
-        "TimeChaos" => &[("timeOffset", "time-offset")],
-        "KernelChaos" => &[("failKernRequest", "fail-kernel-request")],
-        _ => return Ok(text(object, "spec.action")?.unwrap_or_else(String::new)),
-    };
-    let given = |path: &str| {
-        let value = path.split('.').try_fold(object.get("spec")?, |value, key| value.get(key))?;
-        (!value.is_null() && value != false).then_some(())
-    };
-    let named: Vec<_> = parts.iter().filter(|(path, _)| given(path).is_some()).map(|(_, name)| *name).collect();
-    Ok(named.join("+"))
+    match stands_for_action(kind, object) {
+        Some(parts) => Ok(parts),
+        None => Ok(text(object, "spec.action")?.unwrap_or_else(String::new)),
+    }
 }
 
 /// What a schedule makes, as an object with that spec and nothing else; the spec is empty where it has none, as for a workflow.
@@ -67,58 +41,6 @@ pub(super) fn target(kind: &str, id: &str) -> TargetName {
     }
 }
 
-/// Every short value of the spec, by its path; what selects, and what may hold somebody's data, is left out.
-pub(super) fn parameters(object: &Value) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    if let Some(spec) = object.get("spec") {
-        collect(spec, "", 0, &mut found);
-    }
-    found
-}
-
-fn is_private(key: &str) -> bool {
-    const PRIVATE: [&str; 13] = [
-        "selector",
-        "body",
-        "headers",
-        "request_headers",
-        "response_headers",
-        "queries",
-        "ruleData",
-        "patch",
-        "replace",
-        "user",
-        "password",
-        "secretName",
-        "expInfo",
-    ];
-    PRIVATE.contains(&key)
-}
-
-fn collect(value: &Value, path: &str, depth: usize, found: &mut BTreeMap<String, String>) {
-    let Value::Object(fields) = value else { return };
-    for (key, value) in fields.iter().filter(|(key, _)| !is_private(key)) {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let scalar = |value: &Value| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(flag) => Some(flag.to_string()),
-            _ => None,
-        };
-        let text = match value {
-            Value::Object(_) if depth < DEEPEST => {
-                collect(value, &path, depth + 1, found);
-                None
-            }
-            Value::Array(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
-            value => scalar(value),
-        };
-        if let Some(text) = text.filter(|text| !text.is_empty() && found.len() < MOST_PARAMETERS && path.len() <= 128) {
-            found.insert(path, shortened(&text, LONGEST_PARAMETER));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,16 +57,6 @@ mod tests {
         assert_eq!(named("BlockChaos", "shop/db-0/db//var/lib/db"), ["shop", "db-0", "db"]);
         assert_eq!(named("PhysicalMachineChaos", "http://10.0.0.1:31767"), ["", "", ""]);
         assert_eq!(named("AWSChaos", r#"{"ec2Instance":"i/0"}"#), ["", "", ""]);
-    }
-
-    #[test]
-    fn parameters_are_short_and_show_nobodys_data() {
-        let object = json!({"spec": {
-            "action": "delay", "delay": {"latency": "100ms", "jitter": ""}, "selector": {"namespaces": ["shop"]},
-            "target": {"mode": "all", "selector": {}}, "externalTargets": ["10.0.0.1", "db"], "replace": {"body": "secret"}, "secretName": "s",
-        }});
-        let shown: Vec<_> = parameters(&object).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(shown, ["action=delay", "delay.latency=100ms", "externalTargets=10.0.0.1,db", "target.mode=all"]);
     }
 
     #[test]

@@ -1,43 +1,18 @@
 //! What an object's specification tells of its runs: action, parameters, labels, duration, and who made it. Pure.
 //!
-//! From `kube_object` of `/api/experiments/{uid}` and `/api/archives/{uid}`. What selects, and what may hold somebody's data, is left out.
+//! From `kube_object` of `/api/experiments/{uid}` and `/api/archives/{uid}`; what may be shown of it is the model's to say.
 
 use chaoscope_model::run::Run;
+use chaoscope_model::specification::{is_one_shot, parameters, stands_for_action};
 use chaoscope_model::time::Precision;
 use chaoscope_model::{Parent, shortened};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Most parameters of one experiment, and the longest of them, in characters.
+/// Most labels of one experiment, and the longest action, in characters.
 const MOST: usize = 32;
 const LONGEST: usize = 64;
-/// How deep a specification is looked into.
-const DEEPEST: usize = 6;
-/// Keys that are never shown.
-const PRIVATE: [&str; 13] = [
-    "selector",
-    "body",
-    "headers",
-    "request_headers",
-    "response_headers",
-    "queries",
-    "ruleData",
-    "patch",
-    "replace",
-    "user",
-    "password",
-    "secretName",
-    "expInfo",
-];
-/// Actions that are done once and never taken back, by kind.
-const ONCE: [(&str, &str); 5] = [
-    ("PodChaos", "pod-kill"),
-    ("PodChaos", "container-kill"),
-    ("AWSChaos", "ec2-restart"),
-    ("AzureChaos", "vm-restart"),
-    ("GCPChaos", "node-reset"),
-];
 /// Labels by which Chaos Mesh says who made an object.
 const MADE_BY: [(&str, &str); 2] = [("managed-by", "Schedule"), ("chaos-mesh.org/workflow", "Workflow")];
 
@@ -68,14 +43,10 @@ impl Detail {
             name: name.clone(),
             uid: String::new(),
         });
-        let mut parameters = BTreeMap::new();
-        if let Some(spec) = object.get("spec") {
-            collect(spec, "", 0, &mut parameters);
-        }
-        let action = text("/spec/action");
+        let action = stands_for_action(kind, object).unwrap_or_else(|| text("/spec/action").to_owned());
         let duration = text("/spec/duration").parse::<SignedDuration>().ok();
-        let one_shot = (!action.is_empty()).then(|| ONCE.contains(&(kind, action)));
-        Some(Self { action: shortened(action, LONGEST), parameters, labels, duration, parent, one_shot })
+        let one_shot = (!action.is_empty()).then(|| is_one_shot(kind, &action));
+        Some(Self { action: shortened(&action, LONGEST), parameters: parameters(object), labels, duration, parent, one_shot })
     }
 
     /// Adds to a run what it does not say yet.
@@ -89,32 +60,5 @@ impl Detail {
             run.expected_end_at = Some(due);
             run.precision.insert("expected_end_at".to_owned(), Precision::S);
         }
-    }
-}
-
-fn collect(value: &Value, path: &str, depth: usize, found: &mut BTreeMap<String, String>) {
-    let Value::Object(fields) = value else { return };
-    for (key, value) in fields.iter().filter(|(key, _)| !PRIVATE.contains(&key.as_str())) {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let text = match value {
-            Value::Object(_) if depth < DEEPEST => {
-                collect(value, &path, depth + 1, found);
-                None
-            }
-            Value::Array(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
-            value => scalar(value),
-        };
-        if let Some(text) = text.filter(|text| !text.is_empty() && found.len() < MOST && path.len() <= 128) {
-            found.insert(path, shortened(&text, LONGEST));
-        }
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }

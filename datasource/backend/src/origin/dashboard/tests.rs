@@ -433,3 +433,14 @@ fn a_specification_tells_what_its_run_is() {
     assert_eq!(parameters.join(" "), "action=partition direction=to duration=30s externalTargets=10.89.0.0/16 mode=all");
     assert_eq!((run.labels["team"].as_str(), run.action.as_str()), ("one", "partition"));
 }
+
+/// Kinds without an action say what they do in the same words as Chaoscope's own runs.
+#[test]
+fn a_kind_without_an_action_has_one_all_the_same() {
+    let spec = serde_json::json!({ "stressors": { "cpu": { "workers": 1 }, "memory": {} }, "duration": "30s" });
+    let detail = Detail::of(&serde_json::json!({ "kind": "StressChaos", "kube_object": { "spec": spec } })).unwrap();
+    let mut run = crate::origin::tests_run("shop", "burn");
+    detail.tell(&mut run, None);
+    assert_eq!((run.action.as_str(), run.parameters["stressors.cpu.workers"].as_str()), ("cpu+memory", "1"));
+    assert_eq!(detail.one_shot, Some(false));
+}
