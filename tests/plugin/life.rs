@@ -182,7 +182,9 @@ fn it_answers_in_an_empty_root() {
     assert_eq!(answer["A"]["status"], 200, "{answer}");
     // Without CA files an https address is refused, with the remedy, and nothing else fails.
     let queries = [question("A", &query, 1_795_255_200_000)];
-    let answer = host.call("query", json!({ "context": context("https://127.0.0.1:1"), "queries": queries }));
+    let mut other = context("https://127.0.0.1:1");
+    other["uid"] = "other".into();
+    let answer = host.call("query", json!({ "context": other, "queries": queries }));
     assert!(answer["A"]["error"].as_str().unwrap().contains("no CA files"), "{answer}");
     assert_eq!(host.call("stop", json!({}))["graceful"], true);
     fs::remove_file(start).unwrap();
