@@ -166,10 +166,10 @@ fn a_namespace_whose_pods_are_forbidden_costs_only_itself() {
     kube.allow("reader", Some("lab"), &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]));
     let watched = Watched::start(&runtime, &kube.kubeconfig_of("reader-token"), &[]);
     watched.pods.want("run-1", &[target("vault", "web-0"), target("lab", "web-0")]);
-    assert_eq!(watched.until("web-0", |it| !it.gone).node, "lab");
+    assert_eq!(&*watched.until("web-0", |it| !it.gone).node, "lab");
     until(|| (watched.pods.status().reason == "forbidden").then_some(()), || format!("{:?}", watched.pods.status()));
     watched.pods.release("run-1");
     kube.allow("reader", Some("vault"), &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]));
     watched.pods.want("run-2", &[target("vault", "web-0")]);
-    watched.until("web-0", |it| it.node == "vault");
+    watched.until("web-0", |it| &*it.node == "vault");
 }
