@@ -8,6 +8,7 @@ use chaoscope_model::observation::{Mark, News, Notice, Operation, TargetName};
 use chaoscope_model::time::Moment;
 use chaoscope_model::{Reference, Tool, shortened};
 use jiff::{SignedDuration, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,25 @@ pub(super) struct Row {
     pub(super) reason: String,
     #[serde(default, deserialize_with = "text")]
     pub(super) message: String,
+}
+
+/// One of a list of events: as it should be, or not.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Told {
+    /// As it should be.
+    Row(Row),
+    /// Without a time or an object, or of other types.
+    Other(IgnoredAny),
+}
+
+impl Told {
+    pub(super) fn row(self) -> Option<Row> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// An experiment, an archive, a schedule or a workflow in a list. An archive has no status.

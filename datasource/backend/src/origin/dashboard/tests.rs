@@ -444,3 +444,15 @@ fn a_kind_without_an_action_has_one_all_the_same() {
     assert_eq!((run.action.as_str(), run.parameters["stressors.cpu.workers"].as_str()), ("cpu+memory", "1"));
     assert_eq!(detail.one_shot, Some(false));
 }
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_costs_itself() {
+    let good = r#"{"id":1,"object_id":"u","created_at":"2026-11-21T14:01:50Z","namespace":"shop","name":"a","kind":"NetworkChaos","type":"Normal","reason":"Started","message":"Experiment has started"}"#;
+    let bad = [r#"{"id":2,"object_id":"u","created_at":null}"#, r#"{"id":"3","object_id":null}"#, "7"].join(",");
+    let told = |rows: String| async move {
+        let server = Scripted::start(move |asked| Say::json(200, if asked.target.starts_with("/api/events") { &rows } else { "[]" })).await;
+        dashboard(&server.url(), "", resumed).events(&question("14:01:40", "14:02:02", &[]), &nobody()).await
+    };
+    assert_eq!(told(format!("[{bad},{good}]")).await.unwrap().items.len(), 1);
+    assert!(matches!(told(format!("[{bad}]")).await.unwrap_err(), Error::Nonsense(_)));
+}
