@@ -110,6 +110,8 @@ export interface Settings extends DataSourceJsonData {
   timeout?: number;
   /** Of Chaoscope: only this cluster's runs. Of a Chaos Dashboard, which does not tell: what its cluster is called. */
   cluster?: string;
+  /** Where a person's browser finds Chaoscope's status page: links lead there. */
+  publicUrl?: string;
   /** Filters that hold for every query. */
   filters?: Filters;
   /** Most rows of a query that has no limit of its own. */

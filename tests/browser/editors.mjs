@@ -181,6 +181,8 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
     await page.keyboard.type('http://chaoscope:10765');
     await tabTo('Cluster');
     await page.keyboard.type('prod');
+    await tabTo('Status page');
+    await page.keyboard.type('https://chaos.example.org');
     await tabTo('Token');
     await page.keyboard.type('secret-token');
     await tabTo('Basic authentication');
@@ -208,7 +210,8 @@ export default async function ({ check, mount, saved, picture, press, tabTo, cho
     await page.keyboard.type('blue');
     const { url, basicAuth, basicAuthUser, jsonData, secureJsonData } = await saved();
     assert.deepEqual({ url, basicAuth, basicAuthUser }, { url: 'http://chaoscope:10765', basicAuth: true, basicAuthUser: 'me' });
-    assert.deepEqual(jsonData, { cluster: 'prod', tlsSkipVerify: true, timeout: 15, httpHeaderName1: 'X-Team' });
+    const wanted = { cluster: 'prod', publicUrl: 'https://chaos.example.org', tlsSkipVerify: true, timeout: 15, httpHeaderName1: 'X-Team' };
+    assert.deepEqual(jsonData, wanted);
     assert.deepEqual(secureJsonData, { token: 'secret-token', basicAuthPassword: 'pw', httpHeaderValue1: 'blue' });
     assert.deepEqual(await nameless(), []);
     await picture('config-open');

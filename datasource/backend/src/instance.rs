@@ -40,13 +40,18 @@ impl Instance {
     /// Asks the origin, through the cache, and makes the frames.
     pub async fn answer(&self, query: &Query, who: &Identity) -> Result<Vec<Frame>, Error> {
         let data = self.data(query, who).await?;
-        Ok(frames::answer(query, &data, Timestamp::now()))
+        Ok(self.shown(query, &data))
     }
 
     /// The same, from what was asked for at `since` or later.
     pub async fn answer_since(&self, query: &Query, since: Instant) -> Result<Vec<Frame>, Error> {
         let data = self.found(query, &Identity::default(), Some(since)).await?;
-        Ok(frames::answer(query, &data, Timestamp::now()))
+        Ok(self.shown(query, &data))
+    }
+
+    /// What was found, as it is shown now.
+    pub fn shown(&self, query: &Query, data: &Data) -> Vec<Frame> {
+        frames::answer(query, data, Timestamp::now(), self.settings.page.as_deref())
     }
 
     /// One more listener for changes at the origin.

@@ -117,6 +117,8 @@ pub struct Settings {
     pub cluster: String,
     /// Filters no query can widen, `cluster` among them: sorted, without doubles.
     pub fixed: Vec<(String, String)>,
+    /// Where a person's browser finds the status page, for links; ends with a slash.
+    pub page: Option<String>,
     /// Rows of an answer where a query says nothing.
     pub limit: usize,
     /// How long an answer is kept.
@@ -149,6 +151,7 @@ impl Settings {
             proxy: proxy(&json, &secret)?,
             cluster,
             fixed,
+            page: page(&json)?,
             limit: usize::try_from(json.number("limit", LIMIT)?).unwrap_or(1000),
             cache: Duration::from_secs(json.number("cacheSeconds", CACHE)?),
         })
@@ -203,6 +206,11 @@ fn address(field: &str, text: &str) -> Result<Url, String> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&format!("{path}/"));
     Ok(url)
+}
+
+fn page(json: &Json) -> Result<Option<String>, String> {
+    let text = json.text("publicUrl");
+    if text.is_empty() { Ok(None) } else { address("Public URL", &text).map(|url| Some(url.into())) }
 }
 
 /// `{field: [value, …]}` in the API's language.

@@ -35,7 +35,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
 }
 
 function OriginPart({ options, common, json }: Change) {
-  const { origin = 'chaoscope', cluster } = options.jsonData;
+  const { origin = 'chaoscope', cluster, publicUrl } = options.jsonData;
   return (
     <FieldSet label="Where runs come from">
       <Field label="Origin" description={originOptions.find((it) => it.value === origin)?.description}>
@@ -66,6 +66,21 @@ function OriginPart({ options, common, json }: Change) {
           onChange={(event) => json({ cluster: event.currentTarget.value || undefined })}
         />
       </Field>
+      {origin !== 'dashboard' && (
+        <Field
+          label="Status page"
+          htmlFor="config-page"
+          description="As a person’s browser reaches it: tables and annotations link there. Empty: no links"
+        >
+          <Input
+            id="config-page"
+            width={WIDTH}
+            placeholder="https://chaoscope.example.org"
+            value={publicUrl ?? ''}
+            onChange={(event) => json({ publicUrl: event.currentTarget.value.trim() || undefined })}
+          />
+        </Field>
+      )}
     </FieldSet>
   );
 }

@@ -5,7 +5,7 @@
 
 use super::look::{self, clipped, escaped};
 use super::upcoming::soonest_first;
-use super::{Field, Frame, Values, narrative};
+use super::{Field, Frame, Values, links, narrative};
 use crate::origin::Upcoming;
 use crate::query::Query;
 use chaoscope_model::run::{Outcome, Phase, Run};
@@ -26,9 +26,9 @@ struct Mark {
     colour: &'static str,
 }
 
-pub(super) fn frame(query: &Query, topic: bool, runs: &[Arc<Run>], due: &[Upcoming], now: Timestamp) -> Frame {
+pub(super) fn frame(query: &Query, topic: bool, runs: &[Arc<Run>], due: &[Upcoming], now: Timestamp, page: Option<&str>) -> Frame {
     let open_end = query.question.window.to.min(now);
-    let mut marks: Vec<_> = runs.iter().map(|run| of_run(run, open_end, now)).collect();
+    let mut marks: Vec<_> = runs.iter().map(|run| of_run(run, open_end, now, page)).collect();
     marks.extend(soonest_first(due).into_iter().map(of_upcoming));
     marks.sort_by(|one, other| one.time.cmp(&other.time).then_with(|| one.id.cmp(&other.id)));
     let mut fields = shared(&mut marks);
@@ -61,14 +61,15 @@ fn shared(marks: &mut [Mark]) -> Vec<Field> {
     ]
 }
 
-fn of_run(run: &Run, open_end: Timestamp, now: Timestamp) -> Mark {
+fn of_run(run: &Run, open_end: Timestamp, now: Timestamp, page: Option<&str>) -> Mark {
+    let link = page.map_or_else(String::new, |page| format!("<br>{}", links::of_run(page, run)));
     let once = run.outcome == Some(Outcome::Completed);
     let end = Some(run.ended_at.unwrap_or(open_end)).filter(|end| !once && *end > run.started_at);
     Mark {
         time: run.started_at,
         end,
         title: narrative::title(run),
-        text: narrative::text(run, now),
+        text: narrative::text(run, now) + &link,
         tags: tags(run, now),
         id: clipped(&run.id, 128),
         state: state(run),

@@ -10,6 +10,7 @@ pub mod arrow;
 mod events;
 pub mod json;
 mod legacy;
+mod links;
 mod look;
 mod narrative;
 mod preview;
@@ -182,8 +183,8 @@ impl Frame {
 }
 
 /// The frames of an answer; `now` is the end of what is still open.
-pub fn answer(query: &Query, data: &Data, now: Timestamp) -> Vec<Frame> {
-    let mut frames = frames(query, data, now);
+pub fn answer(query: &Query, data: &Data, now: Timestamp, page: Option<&str>) -> Vec<Frame> {
+    let mut frames = frames(query, data, now, page);
     for frame in &mut frames {
         query.ref_id.clone_into(&mut frame.ref_id);
     }
@@ -203,18 +204,18 @@ pub fn answer(query: &Query, data: &Data, now: Timestamp) -> Vec<Frame> {
     frames
 }
 
-fn frames(query: &Query, data: &Data, now: Timestamp) -> Vec<Frame> {
+fn frames(query: &Query, data: &Data, now: Timestamp, page: Option<&str>) -> Vec<Frame> {
     match (&query.ask, data) {
-        (Ask::Runs, Data::Runs(found)) => vec![runs::frame(&found.items, now)],
+        (Ask::Runs, Data::Runs(found)) => vec![links::of_rows(page, runs::frame(&found.items, now))],
         (Ask::Events { logs: false }, Data::Events(found)) => vec![events::table(&found.items)],
         (Ask::Events { logs: true }, Data::Events(found)) => vec![events::logs(&found.items)],
         (Ask::Timeline(rows), Data::Runs(found)) => timeline::frames(query, *rows, &found.items, now),
         (Ask::Active { form: Form::Instant, by }, Data::Runs(found)) => vec![active::instant(query, by, &found.items, now)],
         (Ask::Active { form: Form::Series, by }, Data::Runs(found)) => vec![active::series(query, by, &found.items, now)],
-        (Ask::Targets, Data::Runs(found)) => vec![targets::frame(query, &found.items, now)],
-        (Ask::Annotations { topic, .. }, Data::Runs(found)) => vec![annotations::frame(query, *topic, &found.items, &[], now)],
+        (Ask::Targets, Data::Runs(found)) => vec![links::of_rows(page, targets::frame(query, &found.items, now))],
+        (Ask::Annotations { topic, .. }, Data::Runs(found)) => vec![annotations::frame(query, *topic, &found.items, &[], now, page)],
         (Ask::Annotations { topic, .. }, Data::RunsAndUpcoming(found, upcoming)) => {
-            vec![annotations::frame(query, *topic, &found.items, &upcoming.items, now)]
+            vec![annotations::frame(query, *topic, &found.items, &upcoming.items, now, page)]
         }
         (Ask::Upcoming, Data::Upcoming(found)) => vec![upcoming::frame(&found.items, now)],
         (Ask::Values(_), Data::Values(found)) => vec![values::frame(&found.items)],

@@ -153,7 +153,7 @@ fn answers(empty: bool) -> Vec<(&'static str, Query, Data)> {
 fn every_kind_of_answer_is_as_it_was() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     for (name, query, data) in answers(false) {
-        let frames: Vec<_> = answer(&query, &data, now()).iter().map(json::encode).collect();
+        let frames: Vec<_> = answer(&query, &data, now(), None).iter().map(json::encode).collect();
         let text = format!("{}\n", serde_json::to_string_pretty(&frames).unwrap());
         let path = folder.join(format!("{name}.json"));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -173,11 +173,11 @@ fn shape(frame: &Frame) -> Vec<(String, (&'static str, &'static str), bool)> {
 #[test]
 fn answers_with_nothing_keep_their_fields_their_names_and_their_zeros() {
     for ((name, query, data), (_, _, full)) in answers(true).into_iter().zip(answers(false)) {
-        let frames = answer(&query, &data, now());
+        let frames = answer(&query, &data, now(), None);
         assert_eq!(frames.len(), 1, "{name}");
         let frame = &frames[0];
         assert!(frame.ref_id == "A" && !frame.name.is_empty(), "{name}");
-        assert_eq!(shape(frame), shape(&answer(&query, &full, now())[0])[..frame.fields.len()], "{name}");
+        assert_eq!(shape(frame), shape(&answer(&query, &full, now(), None)[0])[..frame.fields.len()], "{name}");
         match name {
             "active_instant" | "active_instant_by" => assert_eq!(frame.fields.last().unwrap().values, Values::Number(vec![Some(0.0)])),
             "active_series" | "active_series_by" => assert_eq!(frame.fields[1].values, Values::Number(vec![Some(0.0); 6])),
@@ -194,7 +194,7 @@ fn what_was_left_out_is_said() {
     runs.cut = true;
     runs.notices.push("of the origin".into());
     let texts = |query: &Query, data: &Data| -> Vec<String> {
-        let notices = answer(query, data, now())[0].meta["notices"].as_array().unwrap().clone();
+        let notices = answer(query, data, now(), None)[0].meta["notices"].as_array().unwrap().clone();
         notices.iter().map(|notice| notice["text"].as_str().unwrap().to_owned()).collect()
     };
     let said = texts(&query, &Data::Runs(runs.clone()));
@@ -210,13 +210,13 @@ fn only_the_targets_asked_for_are_shown() {
     let mut query = query(Ask::Targets);
     query.question.filter = vec![("target_namespace".into(), "shop".into()), ("target_pod".into(), "*-1".into())];
     let data = Data::Runs(found(sample()));
-    let frame = &answer(&query, &data, now())[0];
+    let frame = &answer(&query, &data, now(), None)[0];
     assert_eq!(frame.rows(), 1);
     assert_eq!(frame.fields[1].values, Values::Text(vec![Some("web-1".into())]));
     query.ask = Ask::Timeline(Rows::Target);
-    assert_eq!(answer(&query, &data, now()).iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>(), ["shop/web-1 (app)"]);
+    assert_eq!(answer(&query, &data, now(), None).iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>(), ["shop/web-1 (app)"]);
     query.ask = Ask::Active { form: Form::Instant, by: vec!["target_pod".into()] };
-    let counted = &answer(&query, &data, now())[0];
+    let counted = &answer(&query, &data, now(), None)[0];
     assert!(
         matches!(&counted.fields[0].values, Values::Text(pods) if pods.contains(&Some("web-1".into())) && !pods.contains(&Some("web-0".into())))
     );
@@ -229,7 +229,7 @@ fn two_runs_on_one_target_are_named_together() {
         run(json!({"id": id, "name": id, "started_at": format!("2026-11-21T{from}Z"), "targets": [target(times)]}))
     };
     let data = Data::Runs(found(vec![hit("a", "12:00:00", "12:20:00"), hit("b", "12:10:00", "12:30:00")]));
-    let frame = &answer(&query(Ask::Timeline(Rows::Target)), &data, now())[0];
+    let frame = &answer(&query(Ask::Timeline(Rows::Target)), &data, now(), None)[0];
     let states = ["NetworkChaos shop/a", "NetworkChaos shop/a + NetworkChaos shop/b", "NetworkChaos shop/b"];
     assert_eq!(frame.fields[2].values, Values::Text(states.map(|state| Some(state.to_owned())).to_vec()));
     let ends = ["12:10:00", "12:20:00", "12:30:00"];
@@ -240,10 +240,21 @@ fn two_runs_on_one_target_are_named_together() {
 fn a_target_list_is_cut_and_counted() {
     let targets: Vec<_> = (0..25).map(|it| target(json!({"pod": format!("web-{it}")}))).collect();
     let data = Data::Runs(found(vec![run(json!({"id": "x", "name": "x", "started_at": "2026-11-21T12:10:00Z", "targets": targets}))]));
-    let frame = &answer(&query(Ask::Annotations { upcoming: false, topic: false }), &data, now())[0];
+    let frame = &answer(&query(Ask::Annotations { upcoming: false, topic: false }), &data, now(), None)[0];
     let Values::Text(texts) = &frame.fields[3].values else { panic!("no texts") };
     let text = texts[0].as_ref().unwrap();
     assert!(text.ends_with("<br>shop/web-9 injected<br>and 15 more"), "{text}");
+}
+
+#[test]
+fn an_annotation_leads_to_the_page_of_its_run() {
+    let run = run(json!({"id": "x", "kind": "NetworkChaos", "namespace": "shop", "name": "\"><b>&x", "started_at": "2026-11-21T12:10:00Z"}));
+    let page = Some("https://chaos.example.org/");
+    let frame = &answer(&query(Ask::Annotations { upcoming: false, topic: false }), &Data::Runs(found(vec![run])), now(), page)[0];
+    let Values::Text(texts) = &frame.fields[3].values else { panic!("no texts") };
+    let wanted = "<br><a href=\"https://chaos.example.org/?kind=NetworkChaos&amp;namespace=shop&amp;name=%22%3E%3Cb%3E%26x\
+                  &amp;from=2026-11-21T12%3A05%3A00Z\" target=\"_blank\" rel=\"noopener\">Show in Chaoscope</a>";
+    assert!(texts[0].as_ref().unwrap().ends_with(wanted), "{texts:?}");
 }
 
 #[test]
@@ -346,7 +357,7 @@ proptest! {
             };
             query.question.window = Window { from, to };
             query.max_points = points;
-            for frame in answer(&query, &data, now()) {
+            for frame in answer(&query, &data, now(), None) {
                 check(name, &query, &frame);
             }
         }
@@ -357,7 +368,7 @@ proptest! {
         let mut query = query(Ask::Active { form: Form::Series, by: vec![] });
         query.max_points = points;
         query.interval = Duration::from_mins(1);
-        let frame = &answer(&query, &Data::Runs(found(runs.clone())), now())[0];
+        let frame = &answer(&query, &Data::Runs(found(runs.clone())), now(), None)[0];
         let times = times(&frame.fields[0]);
         let Values::Number(counts) = &frame.fields[1].values else { panic!("no numbers") };
         let step = times.get(1).map(|next| next.duration_since(times[0]));
@@ -376,7 +387,7 @@ proptest! {
 #[test]
 fn an_arrow_file_says_what_the_frame_says() {
     for (name, query, data) in answers(false) {
-        for frame in answer(&query, &data, now()) {
+        for frame in answer(&query, &data, now(), None) {
             let bytes = arrow::encode(&frame).unwrap();
             let mut reader = arrow_ipc::reader::FileReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
             let schema = reader.schema();

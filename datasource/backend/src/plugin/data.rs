@@ -5,7 +5,7 @@
 use super::context::{from_alert, identity};
 use super::failure::{Failure, alone};
 use super::host::Host;
-use crate::frames::{self, Frame, arrow};
+use crate::frames::{Frame, arrow};
 use crate::instance::Instance;
 use crate::live::channel::{Topic, Topics};
 use crate::metrics::Counting;
@@ -84,7 +84,7 @@ async fn answer(
     if alert && matches!(query.ask, Ask::Active { .. }) && found.is_cut() {
         return Err(Failure::refused(PART));
     }
-    let mut frames = frames::answer(&query, &found, Timestamp::now());
+    let mut frames = instance.shown(&query, &found);
     live(channels, &instance, &query, &json, &mut frames);
     let encode = |frame| arrow::encode(frame).map_err(|cause| Failure::internal(format!("the answer cannot be written: {cause}")));
     let frames = frames.iter().map(encode).collect::<Result<_, _>>()?;
