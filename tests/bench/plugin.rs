@@ -119,8 +119,8 @@ fn shares(page: &str, now: Timestamp) {
     let (interval, limit) = (Duration::from_secs(15), Some(RUNS));
     let asked = Asked { ref_id: "A", window, interval, max_points: 500, query_type: "annotations", from_alert: false, limit };
     let query = parse::query(&asked, &backend::query()).unwrap();
-    let (made, encode) = (frames::answer(&query, &data, now), |frame| arrow::encode(frame).unwrap());
-    report("  frames", (0..QUESTIONS).map(|_| time(|| frames::answer(&query, &data, now)).1).collect(), "");
+    let (made, encode) = (frames::answer(&query, &data, now, None), |frame| arrow::encode(frame).unwrap());
+    report("  frames", (0..QUESTIONS).map(|_| time(|| frames::answer(&query, &data, now, None)).1).collect(), "");
     report("  Arrow", (0..QUESTIONS).map(|_| time(|| encode(&made[0])).1).collect(), "");
     println!("\nthe page: {} kB of JSON, {} kB as Arrow", page.len() / 1000, encode(&made[0]).len() / 1000);
 }

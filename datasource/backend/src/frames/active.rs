@@ -51,6 +51,7 @@ impl<T: Clone> Counts<T> {
     }
 
     fn say(&self, frame: &mut Frame) {
+        frame.partial = self.cut;
         if self.cut {
             frame.notice(&format!(
                 "Only {} sets of labels are counted, there are more: count by fewer labels or narrow the filter.",

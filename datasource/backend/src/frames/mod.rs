@@ -43,6 +43,8 @@ pub struct Frame {
     pub meta: Map<String, Value>,
     /// The columns, all of one length.
     pub fields: Vec<Field>,
+    /// Whether something was left out that a number should have counted: a notice says so, which alert rules do not read.
+    pub partial: bool,
 }
 
 /// One column.

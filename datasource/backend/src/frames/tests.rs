@@ -247,8 +247,22 @@ fn a_target_list_is_cut_and_counted() {
 }
 
 #[test]
+fn a_number_that_leaves_sets_out_is_known_to() {
+    let runs = |count: usize| -> Vec<_> {
+        let one = |it| run(json!({"id": format!("{it}"), "name": format!("{it}"), "started_at": "2026-11-21T12:10:00Z"}));
+        (0..count).map(one).collect()
+    };
+    for form in [Form::Instant, Form::Series] {
+        let ask = query(Ask::Active { form, by: vec!["name".into()] });
+        let partial = |count| answer(&ask, &Data::Runs(found(runs(count))), now(), None)[0].partial;
+        assert_eq!((partial(10), partial(1001)), (false, true), "{form:?}");
+    }
+}
+
+#[test]
 fn an_annotation_leads_to_the_page_of_its_run() {
-    let run = run(json!({"id": "x", "kind": "NetworkChaos", "namespace": "shop", "name": "\"><b>&x", "started_at": "2026-11-21T12:10:00Z"}));
+    let run =
+        run(json!({"id": "x", "kind": "NetworkChaos", "namespace": "shop", "name": "\"><b>&x", "started_at": "2026-11-21T12:10:00Z"}));
     let page = Some("https://chaos.example.org/");
     let frame = &answer(&query(Ask::Annotations { upcoming: false, topic: false }), &Data::Runs(found(vec![run])), now(), page)[0];
     let Values::Text(texts) = &frame.fields[3].values else { panic!("no texts") };

@@ -180,6 +180,10 @@ async fn save_and_test_says_what_it_found() {
     assert_eq!(health.message, "Chaoscope 0.1.0 answers: 2 runs in the last 24 h, 2 of them open.");
     assert!(health.details.contains(&"Seen with these credentials: namespaces lab, shop.".to_owned()), "{health:?}");
 
+    let instance = Instance::new(settings(&server.url(), r#"{"cluster":"prod"}"#)).unwrap();
+    let health = instance.check(&Identity::default()).await;
+    assert!(health.message.contains(" 0 runs ") && health.details[0].starts_with("There are runs, and none passes"), "{health:?}");
+
     let server = Scripted::start(|asked| match asked.target.as_str() {
         "/api/common/config" => Say::json(200, r#"{"security_mode":true,"version":"v2.8.3"}"#),
         _ => Say::page(404, "404 page not found"),

@@ -28,6 +28,10 @@ const FURTHEST: SignedDuration = SignedDuration::from_hours(31 * 24 - 1);
 /// What of a filter the API takes of what is to come; the rest is about runs only.
 const SCHEDULE_FIELDS: [&str; 5] = ["tool", "cluster", "kind", "namespace", "name"];
 
+/// Said where filters are written that nothing passes.
+const OTHERS: &str = "There are runs, and none passes the fixed filters: are they as the runs have them? A run's cluster is what \
+                      Chaoscope was told by --cluster-name, and empty otherwise.";
+
 /// A Chaoscope.
 pub struct Chaoscope {
     http: Http,
@@ -229,9 +233,19 @@ impl Chaoscope {
         if !self.fixed.is_empty() {
             let fixed: Vec<_> = self.fixed.iter().map(|(field, value)| format!("{field}={value}")).collect();
             details.push(format!("Fixed for every query: {}.", fixed.join(", ")));
+            if found.items.is_empty() && self.has_others(&question, who).await {
+                details.insert(0, OTHERS.to_owned());
+            }
         }
         details.push("Every viewer of this datasource sees what these credentials see, unless identity is forwarded.".to_owned());
         Health { ok: true, message, details }
+    }
+
+    /// Whether there are runs that the fixed filters keep out.
+    async fn has_others(&self, question: &Question, who: &Identity) -> bool {
+        let question = Question { limit: 1, ..question.clone() };
+        let Ok(all) = Narrowed::of(&Pairs::new(), &Pairs::new()) else { return false };
+        self.list("api/v1/runs", &question, &all, who, |_: &Run| true).await.is_ok_and(|found| !found.items.is_empty())
     }
 
     async fn version(&self, who: &Identity) -> Option<String> {

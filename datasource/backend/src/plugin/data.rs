@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status};
 const AT_ONCE: usize = 32;
 
 /// A panel says beside a number that it is too small; nobody reads that of a rule's.
-const PART: &str = "not all runs of this time could be counted, so the number would be too small: ask for less time or with more filters";
+const PART: &str = "not all runs of this time could be counted, so the number would be too small: ask for less time, with more filters, or by fewer labels";
 
 /// Where a panel's channel is named: organisation and uid of its datasource, and the topics that are known.
 #[derive(Clone)]
@@ -85,6 +85,9 @@ async fn answer(
         return Err(Failure::refused(PART));
     }
     let mut frames = instance.shown(&query, &found);
+    if alert && frames.iter().any(|frame| frame.partial) {
+        return Err(Failure::refused(PART));
+    }
     live(channels, &instance, &query, &json, &mut frames);
     let encode = |frame| arrow::encode(frame).map_err(|cause| Failure::internal(format!("the answer cannot be written: {cause}")));
     let frames = frames.iter().map(encode).collect::<Result<_, _>>()?;
