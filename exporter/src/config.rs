@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// Flags that make sense only for one call.
-    const WITHOUT_VARIABLE: [&str; 5] = ["pod", "members", "help", "version", "shell"];
+    const WITHOUT_VARIABLE: [&str; 8] = ["pod", "members", "help", "version", "shell", "uid", "migrated", "in_place"];
 
     #[test]
     fn every_flag_has_its_environment_variable() {

@@ -52,7 +52,7 @@ pub struct MigrateDashboard {
     #[arg(long, value_name = "UID", value_parser = uid)]
     pub uid: Option<String>,
     /// Where to write it instead of to standard output.
-    #[arg(long, value_name = "FILE", conflicts_with = "in_place")]
+    #[arg(id = "migrated", long = "output", value_name = "FILE", conflicts_with = "in_place")]
     pub output: Option<PathBuf>,
     /// Write it over the file.
     #[arg(long)]
