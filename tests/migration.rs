@@ -33,7 +33,12 @@ fn the_dashboard_goes_to_standard_output_and_what_changed_beside_it() {
     let (code, out, told) = migrate(&["-", "--uid", "chaoscope"], OLD);
     let wanted = OLD.replace("chaosmeshorg-datasource", "chaoscope-events-datasource").replace("abc", "chaoscope");
     assert_eq!((code, out), (0, wanted));
-    assert!(told.starts_with("-: 1 changed\n") && told.contains("dashboard, \"Events\": type chaosmeshorg-datasource"), "{told}");
+    assert!(
+        told.starts_with("-: 2 changed\n")
+            && told.contains("dashboard, \"Events\": uid abc → chaoscope")
+            && told.contains("dashboard, \"Events\": type chaosmeshorg-datasource"),
+        "{told}"
+    );
     assert!(migrate(&["-"], OLD).2.contains("note: Grafana finds a datasource by its uid first: give Chaoscope's datasource the uid abc"));
 }
 

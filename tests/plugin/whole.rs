@@ -210,8 +210,8 @@ fn a_schedule_under_way() {
     assert!(column(&due, "at").is_sorted_by_key(Value::to_string), "the soonest first");
     let layer = frames_until(&host, &context, &saved("annotations", &json!({ "upcoming": true })), soon).remove(0);
     let marks = rows(&layer, ["title", "time", "timeEnd", "tags"]);
-    let coming: Vec<_> = marks.iter().filter(|it| it[0] == "NetworkChaos due").collect();
-    assert!(coming.len() > 30 && coming.iter().all(|it| it[2].is_null() && it[3] == "upcoming,NetworkChaos,shop"), "{coming:?}");
+    let coming: Vec<_> = marks.iter().filter(|it| it[0] == "NetworkChaos partition due").collect();
+    assert!(coming.len() > 30 && coming.iter().all(|it| it[2].is_string() && it[3] == "upcoming,NetworkChaos,partition,shop"), "{coming:?}");
     assert_eq!(marks.len() - coming.len(), 4, "and the runs beside it");
 
     active(&host, &replay);

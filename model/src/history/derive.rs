@@ -117,8 +117,8 @@ impl History {
             Some((Departure::Deleted, at)) if unrecovered => over(Outcome::Forced, Some(at)),
             Some((Departure::Deleted, at)) if !applied && !cells.is_empty() => over(Outcome::InjectionFailed, Some(at)),
             Some((Departure::Deleted, _)) => clean(),
-            // Nobody saw it go, but all it had done was told to be undone.
-            Some((Departure::Absent, _)) if applied && cells.iter().all(Option::is_some) && !unrecovered && !waiting => clean(),
+            // Nobody saw it go, but all it had done was told to be undone, perhaps after the last look at the object.
+            Some((Departure::Absent, _)) if applied && cells.iter().all(Option::is_some) && !unrecovered => clean(),
             Some((Departure::Absent, at)) => over(Outcome::Lost, Some(at)),
             None if asked && unrecovered => (Phase::Recovering, None),
             None if cells.is_empty() => (Phase::Selecting, None),
