@@ -211,7 +211,10 @@ fn a_schedule_under_way() {
     let layer = frames_until(&host, &context, &saved("annotations", &json!({ "upcoming": true })), soon).remove(0);
     let marks = rows(&layer, ["title", "time", "timeEnd", "tags"]);
     let coming: Vec<_> = marks.iter().filter(|it| it[0] == "NetworkChaos partition due").collect();
-    assert!(coming.len() > 30 && coming.iter().all(|it| it[2].is_string() && it[3] == "upcoming,NetworkChaos,partition,shop"), "{coming:?}");
+    assert!(
+        coming.len() > 30 && coming.iter().all(|it| it[2].is_string() && it[3] == "upcoming,NetworkChaos,partition,shop"),
+        "{coming:?}"
+    );
     assert_eq!(marks.len() - coming.len(), 4, "and the runs beside it");
 
     active(&host, &replay);
