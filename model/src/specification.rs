@@ -4,6 +4,7 @@
 //! both must leave out the same: what selects, and what may hold somebody's data. To add a chaos kind: an arm in [`stands_for_action`] where it
 //! has no `spec.action`.
 
+use crate::observation::TargetName;
 use crate::shortened;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ const PRIVATE: [&str; 13] = [
     "expInfo",
 ];
 
+/// Kinds whose records name no pod: a machine, or a JSON document of a cloud's selector.
+const OUTSIDE: [&str; 4] = ["AWSChaos", "AzureChaos", "GCPChaos", "PhysicalMachineChaos"];
+
 /// Whether the action is done once and never recovered (`controllers/utils/controller`).
 pub fn is_one_shot(kind: &str, action: &str) -> bool {
     matches!(
@@ -40,6 +44,17 @@ pub fn is_one_shot(kind: &str, action: &str) -> bool {
             | ("AzureChaos", "vm-restart")
             | ("GCPChaos", "node-reset")
     )
+}
+
+/// Namespace, pod and container of a record's id: `namespace/pod[/container[/volume]]`. Empty for kinds whose records name no pod.
+pub fn target(kind: &str, id: &str) -> TargetName {
+    let mut parts = id.splitn(4, '/').map(str::to_owned);
+    match (parts.next(), parts.next()) {
+        (Some(namespace), Some(pod)) if !OUTSIDE.contains(&kind) => {
+            TargetName { namespace, pod, container: parts.next().unwrap_or_else(String::new) }
+        }
+        _ => TargetName::default(),
+    }
 }
 
 /// Of a kind without `spec.action`: the parts of the spec that stand for it, `cpu+memory`. `None`: the kind has one.

@@ -4,6 +4,7 @@
 use crate::cache::{self, Cache, Key};
 use crate::frames::{self, Data, Frame};
 use crate::origin::{Error, Fault, Found, Health, Identity, Origin};
+use crate::query::parse::MOST_ROWS;
 use crate::query::{Ask, List, Needs, Query, Question};
 use crate::settings::{Product, Settings};
 use crate::signal::{Listener, Signals};
@@ -13,8 +14,6 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
-/// Most rows of one answer, whatever a query says.
-const MOST_ROWS: usize = 10_000;
 /// Most datasources kept at once.
 const MOST_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 /// What of a caller's identity goes along where it is forwarded.
@@ -37,13 +36,7 @@ impl Instance {
         Ok(Self { origin, cache, settings, signals })
     }
 
-    /// Asks the origin, through the cache, and makes the frames.
-    pub async fn answer(&self, query: &Query, who: &Identity) -> Result<Vec<Frame>, Error> {
-        let data = self.data(query, who).await?;
-        Ok(self.shown(query, &data))
-    }
-
-    /// The same, from what was asked for at `since` or later.
+    /// The frames, from what was asked for at `since` or later.
     pub async fn answer_since(&self, query: &Query, since: Instant) -> Result<Vec<Frame>, Error> {
         let data = self.found(query, &Identity::default(), Some(since)).await?;
         Ok(self.shown(query, &data))

@@ -146,10 +146,10 @@ async fn what_is_to_come_is_asked_filtered_and_told() {
     assert_eq!(found.items.iter().map(|due| due.schedule.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     assert!(found.notices[0].starts_with("What is due after "), "{:?}", found.notices);
     assert!(found.notices[1].contains("shop/odd (time_zone)"), "{:?}", found.notices);
-    let frames = instance.answer(&query, &Identity::default()).await.unwrap();
+    let frames = instance.shown(&query, &instance.data(&query, &Identity::default()).await.unwrap());
     assert!(!frames[0].meta["notices"].to_string().contains("ends now"));
     query.question.window.to = Timestamp::now();
-    let frames = instance.answer(&query, &Identity::default()).await.unwrap();
+    let frames = instance.shown(&query, &instance.data(&query, &Identity::default()).await.unwrap());
     assert!(frames[0].meta["notices"].to_string().contains("ends now"), "{:?}", frames[0].meta);
     let target = &server.asked()[0].target;
     assert!(target.contains("kind=PodChaos") && !target.contains("phase"), "{target}");

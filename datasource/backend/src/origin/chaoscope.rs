@@ -186,25 +186,12 @@ impl Chaoscope {
     /// Values for a variable.
     pub async fn values(&self, list: &List, question: &Question, who: &Identity) -> Result<Found<String>, Error> {
         let question = Question { limit: values::LOOKED_AT, ..question.clone() };
-        let (items, cut, notices) = match values::place(list) {
-            Place::Known => (values::known(list), false, Vec::new()),
-            Place::Events => {
-                let found = self.events(&question, who).await?;
-                (values::of_events(&found.items), found.cut, found.notices)
-            }
-            Place::Runs | Place::Schedules => {
-                let found = self.runs(&question, who).await?;
-                (values::of_runs(list, &found.items), found.cut, found.notices)
-            }
-        };
-        let items = match values::place(list) {
-            Place::Schedules => {
-                values::with_schedules(items, &self.upcoming(&ahead(&question), who).await.map_or_else(|_| Vec::new(), |found| found.items))
-            }
-            _ => items,
-        };
-        let cut = cut || items.len() > values::MOST;
-        Ok(Found { items: items.into_iter().take(values::MOST).collect(), cut, notices })
+        let mut found = values::found(list, self.runs(&question, who), self.events(&question, who)).await?;
+        if values::place(list) == Place::Schedules {
+            let due = self.upcoming(&ahead(&question), who).await.map_or_else(|_| Vec::new(), |found| found.items);
+            found.items = values::with_schedules(found.items, &due);
+        }
+        Ok(values::bounded(found))
     }
 
     /// Whether queries will work: what is asked is what a panel asks.

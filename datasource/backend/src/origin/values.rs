@@ -1,11 +1,12 @@
-//! What a variable may list, out of runs, events and schedules. Pure.
+//! What a variable may list, out of runs, events and schedules. Pure, but for [`found`], which waits for what it was given.
 
-use super::Upcoming;
+use super::{Error, Found, Upcoming};
 use crate::query::List;
 use chaoscope_model::event::Event;
 use chaoscope_model::query::closed;
 use chaoscope_model::run::{Run, Target};
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 
 /// Most values of a list: more are no menu.
@@ -33,6 +34,32 @@ pub(super) fn place(list: &List) -> Place {
         List::Field(field) if field != "tool" && closed(field).is_some() => Place::Known,
         _ => Place::Runs,
     }
+}
+
+/// The values of a list: known, or in whichever of runs and events has them; the other is not asked for.
+pub(super) async fn found(
+    list: &List,
+    runs: impl Future<Output = Result<Found<Arc<Run>>, Error>>,
+    events: impl Future<Output = Result<Found<Arc<Event>>, Error>>,
+) -> Result<Found<String>, Error> {
+    Ok(match place(list) {
+        Place::Known => Found::whole(known(list)),
+        Place::Events => {
+            let found = events.await?;
+            Found { items: of_events(&found.items), cut: found.cut, notices: found.notices }
+        }
+        Place::Runs | Place::Schedules => {
+            let found = runs.await?;
+            Found { items: of_runs(list, &found.items), cut: found.cut, notices: found.notices }
+        }
+    })
+}
+
+/// No more than a menu holds.
+pub(super) fn bounded(mut found: Found<String>) -> Found<String> {
+    found.cut |= found.items.len() > MOST;
+    found.items.truncate(MOST);
+    found
 }
 
 /// The words of a list that is known without asking.

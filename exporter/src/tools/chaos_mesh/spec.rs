@@ -6,11 +6,8 @@
 use super::fields::{Undecodable, at, text};
 use super::kinds::is_experiment;
 use chaoscope_model::observation::TargetName;
-use chaoscope_model::specification::stands_for_action;
+use chaoscope_model::specification::{self, stands_for_action};
 use serde_json::{Value, json};
-
-/// Kinds whose records name no pod: a machine, or a JSON document of a cloud's selector.
-const OUTSIDE: [&str; 4] = ["AWSChaos", "AzureChaos", "GCPChaos", "PhysicalMachineChaos"];
 
 /// `spec.action`, or the parts of the spec that stand for it.
 pub(super) fn action(kind: &str, object: &Value) -> Result<String, Undecodable> {
@@ -30,15 +27,9 @@ pub(super) fn child(makes: &str, schedule: &Value) -> Result<Value, Undecodable>
     Ok(json!({ "spec": spec.unwrap_or(&json!({})) }))
 }
 
-/// Namespace, pod and container of a record's id: `namespace/pod[/container[/volume]]`.
+/// What a record's id names; nothing for what is no experiment.
 pub(super) fn target(kind: &str, id: &str) -> TargetName {
-    let mut parts = id.splitn(4, '/').map(str::to_owned);
-    match (parts.next(), parts.next()) {
-        (Some(namespace), Some(pod)) if is_experiment(kind) && !OUTSIDE.contains(&kind) => {
-            TargetName { namespace, pod, container: parts.next().unwrap_or_else(String::new) }
-        }
-        _ => TargetName::default(),
-    }
+    if is_experiment(kind) { specification::target(kind, id) } else { TargetName::default() }
 }
 
 #[cfg(test)]

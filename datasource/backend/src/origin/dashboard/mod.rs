@@ -15,7 +15,7 @@ mod tests;
 use super::fault::Error;
 use super::fixed::Narrowed;
 use super::http::Http;
-use super::values::{self, Place};
+use super::values;
 use super::{Found, Health, Identity, Upcoming};
 use crate::query::{List, Pairs, Question, Window};
 use crate::settings::Settings;
@@ -136,19 +136,8 @@ impl Dashboard {
 
     async fn values_of_rows(&self, list: &List, question: &Question, who: &Identity) -> Result<Found<String>, Error> {
         let question = Question { limit: values::LOOKED_AT, ..question.clone() };
-        let (items, cut, notices) = match values::place(list) {
-            Place::Known => (values::known(list), false, Vec::new()),
-            Place::Events => {
-                let found = self.events(&question, who).await?;
-                (values::of_events(&found.items), found.cut, found.notices)
-            }
-            Place::Runs | Place::Schedules => {
-                let found = self.runs(&question, who).await?;
-                (values::of_runs(list, &found.items), found.cut, found.notices)
-            }
-        };
-        let cut = cut || items.len() > values::MOST;
-        Ok(Found { items: items.into_iter().take(values::MOST).collect(), cut, notices })
+        let (runs, events) = (Box::pin(self.runs(&question, who)), Box::pin(self.events(&question, who)));
+        values::found(list, runs, events).await.map(values::bounded)
     }
 
     /// Whether queries will work. Its configuration is open to everybody, so it proves nothing about the token: events are asked for.

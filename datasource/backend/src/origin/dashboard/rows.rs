@@ -4,7 +4,8 @@
 //! is that of Chaos Mesh's recorder (2.5 to 2.8). Pure.
 
 use chaoscope_model::event::Severity;
-use chaoscope_model::observation::{Mark, News, Notice, Operation, TargetName};
+use chaoscope_model::observation::{Mark, News, Notice, Operation};
+use chaoscope_model::specification::target;
 use chaoscope_model::time::Moment;
 use chaoscope_model::{Reference, Tool, shortened};
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +16,6 @@ use std::collections::BTreeMap;
 /// Longest message and longest id of a target that are kept.
 const LONGEST_MESSAGE: usize = 1024;
 const LONGEST_ID: usize = 256;
-/// Kinds whose targets are no pods.
-const OUTSIDE: [&str; 4] = ["AWSChaos", "AzureChaos", "GCPChaos", "PhysicalMachineChaos"];
 
 /// An event as `/api/events` answers it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -155,17 +154,6 @@ impl Row {
             attributes: if id.is_empty() { BTreeMap::new() } else { [("id".to_owned(), id)].into() },
             own: true,
         }
-    }
-}
-
-/// Namespace, pod and container of a record's id: `namespace/pod[/container[/volume]]`.
-fn target(kind: &str, id: &str) -> TargetName {
-    let mut parts = id.splitn(4, '/').map(str::to_owned);
-    match (parts.next(), parts.next()) {
-        (Some(namespace), Some(pod)) if !OUTSIDE.contains(&kind) => {
-            TargetName { namespace, pod, container: parts.next().unwrap_or_else(String::new) }
-        }
-        _ => TargetName::default(),
     }
 }
 
