@@ -25,7 +25,10 @@ const FOREIGN: [(&str, &[&str]); 4] = [
 
 /// Families that are not on the golden pages yet. Each line goes when its family comes.
 const COMING: [(&str, &[&str]); 4] = [
-    ("chaoscope_fault_verdict", &["namespace", "pod", "container", "netns", "experiment_namespace", "experiment_kind", "experiment", "verdict"]),
+    (
+        "chaoscope_fault_verdict",
+        &["namespace", "pod", "container", "netns", "experiment_namespace", "experiment_kind", "experiment", "verdict"],
+    ),
     (
         "chaoscope_residue",
         &["namespace", "pod", "container", "netns", "experiment_namespace", "experiment_kind", "experiment", "effect", "owner", "what"],
@@ -64,7 +67,8 @@ fn every_alert_has_what_a_person_needs() {
     let told: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let names: BTreeSet<String> = alerts().map(|(name, _)| name).collect();
     assert!(names.len() > 20, "only {} alerts found: the rules moved", names.len());
-    let mut faults: Vec<String> = names.iter().filter(|it| !told.contains(it.as_str())).map(|it| format!("{it}: not in docs/alerts.md")).collect();
+    let mut faults: Vec<String> =
+        names.iter().filter(|it| !told.contains(it.as_str())).map(|it| format!("{it}: not in docs/alerts.md")).collect();
     faults.extend(told.iter().filter(|it| !names.contains(**it)).map(|it| format!("docs/alerts.md tells of {it}, which is no alert")));
     for (name, rule) in alerts() {
         let mut fault = |what: &str| faults.push(format!("{name}: {what}"));
@@ -106,10 +110,14 @@ fn alerts_look_over_gaps_and_do_not_claim_what_was_not_seen() {
             faults.push(format!("{name}: `for` is shorter than what is looked back"));
         }
         let severity = rule["labels"]["severity"].as_str();
-        if expression.contains("owner=\"unknown\"") && severity != Some("info") || expression.contains("chaoscope_residue") && !expression.contains("owner=\"") {
+        if expression.contains("owner=\"unknown\"") && severity != Some("info")
+            || expression.contains("chaoscope_residue") && !expression.contains("owner=\"")
+        {
             faults.push(format!("{name}: residue of an unknown owner is nobody's page"));
         }
-        if expression.contains("verdict=\"unknown\"") || expression.contains("chaoscope_fault_verdict") && !expression.contains("verdict=\"") {
+        if expression.contains("verdict=\"unknown\"")
+            || expression.contains("chaoscope_fault_verdict") && !expression.contains("verdict=\"")
+        {
             faults.push(format!("{name}: what was not seen is no alert"));
         }
     }
@@ -126,7 +134,11 @@ fn every_metric_of_a_rule_exists() {
     known.extend(metrics::table(&readme).into_iter().map(|(name, (_, labels))| (name, labels)));
     for (_, rule) in rules() {
         // A recorded series has the labels that are left by its rule; which those are, its unit tests hold.
-        known.extend(rule["record"].as_str().map(|name| (name.to_owned(), ["namespace", "pod", "workload", "workload_kind"].map(str::to_owned).into())));
+        known.extend(
+            rule["record"]
+                .as_str()
+                .map(|name| (name.to_owned(), ["namespace", "pod", "workload", "workload_kind"].map(str::to_owned).into())),
+        );
     }
     let (mut faults, mut seen) = (Vec::new(), 0);
     for (file, rule) in rules() {
@@ -183,7 +195,13 @@ fn selectors(expression: &str) -> Vec<Selector> {
 
 #[test]
 fn selectors_are_found() {
-    let found = selectors("max by (pod) (last_over_time(up{job=\"a,b\", pod!~\"x\"}[3m])) > 8 * 3600 and {__name__=~\"chaoscope_.+\"} or chaoscope_nodes");
-    let selector = |name: &str, labels: &[&str], ranged| Selector { name: name.to_owned(), labels: labels.iter().map(|it| (*it).to_owned()).collect(), ranged };
+    let found = selectors(
+        "max by (pod) (last_over_time(up{job=\"a,b\", pod!~\"x\"}[3m])) > 8 * 3600 and {__name__=~\"chaoscope_.+\"} or chaoscope_nodes",
+    );
+    let selector = |name: &str, labels: &[&str], ranged| Selector {
+        name: name.to_owned(),
+        labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+        ranged,
+    };
     assert_eq!(found, [selector("up", &["job", "pod"], true), selector("", &["__name__"], false), selector("chaoscope_nodes", &[], false)]);
 }

@@ -58,7 +58,10 @@ fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
         }
     }
     let length = page.len();
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}")
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+    )
 }
 
 impl Drop for Served {
