@@ -43,6 +43,8 @@ fn cut(name: &str, before: &str, into: &Path) -> Program {
     Program::start(&["replay", &to.display().to_string()])
 }
 
+/// The node whose page is this host's own.
+const THIS_HOST: &str = "here";
 const EXPERIMENT: &str = r#"experiment_namespace="shop",experiment_kind="NetworkChaos",experiment"#;
 
 /// A node in trouble.
@@ -109,7 +111,9 @@ impl World {
                 ("chaoscope-node", "worker-3", Served::new(&bad_node())),
             ],
             state_metrics: Served::new(
-                &(1..=5).map(|it| format!("kube_node_info{{node=\"worker-{it}\",os_image=\"Debian\"}} 1\n")).collect::<String>(),
+                &[THIS_HOST, "worker-2", "worker-3", "worker-4", "worker-5"]
+                    .map(|it| format!("kube_node_info{{node=\"{it}\",os_image=\"Debian\"}} 1\n"))
+                    .concat(),
             ),
             nobody: crate::kit::http::free_address(),
             _recordings: recordings,
@@ -120,7 +124,7 @@ impl World {
     fn scraped(&self, honor: bool, rules: &Path) -> Prometheus {
         let mut targets: Vec<(&str, &str, SocketAddr)> =
             self.cluster.iter().map(|it| ("chaoscope-cluster", "worker-1", it.address)).collect();
-        targets.push(("chaoscope-node", "worker-1", self.node.address));
+        targets.push(("chaoscope-node", THIS_HOST, self.node.address));
         targets.extend(self.pages.iter().map(|(job, node, page)| (*job, *node, page.address())));
         targets.push(("chaoscope-node", "worker-4", self.nobody));
         let mut jobs = String::new();
@@ -144,10 +148,10 @@ impl World {
 }
 
 /// Firing alerts, each with what tells it from others of its name. Those about this host are left out: who knows what is on it.
-fn firing(prometheus: &Prometheus, this_host: SocketAddr) -> BTreeSet<String> {
+fn firing(prometheus: &Prometheus) -> BTreeSet<String> {
     let answer = prometheus.api("alerts");
     let alerts = answer["data"]["alerts"].as_array().unwrap().iter();
-    let alerts = alerts.filter(|it| it["state"] == "firing" && it["labels"]["instance"] != this_host.to_string());
+    let alerts = alerts.filter(|it| it["state"] == "firing" && it["labels"]["node"] != THIS_HOST);
     let told = |it: &Value| {
         let label = |name: &str| it["labels"][name].as_str();
         let about = ["experiment", "pod", "netns", "resource", "workload", "job"].iter().filter_map(|name| label(name));
@@ -201,9 +205,8 @@ fn with_honored_labels_every_alert_is_about_its_target() {
     ]
     .map(str::to_owned)
     .into();
-    let this_host = world.node.address;
     // Before every page is in, other alerts may fire.
-    let found = || firing(&prometheus, this_host);
+    let found = || firing(&prometheus);
     until(|| (found() == expected).then_some(()), || format!("{:#?}\n instead of {expected:#?}", found()));
     assert_healthy(&prometheus);
     assert_eq!(found(), expected);
@@ -213,8 +216,8 @@ fn with_honored_labels_every_alert_is_about_its_target() {
     assert!(taken.is_empty(), "{taken:?}");
     // A namespace of no pod does not become Chaoscope's, and a page's own series are its pod's.
     let of = |expression: &str| prometheus.query_now(expression)[0]["metric"].clone();
-    assert_eq!(of("chaoscope_netem_delay_seconds{netns='12'}")["pod"], Value::Null);
-    assert_eq!(of("chaoscope_ipset_members")["namespace"], "shop");
+    assert_eq!(of("chaoscope_netem_delay_seconds{netns='12',node='worker-2'}")["pod"], Value::Null);
+    assert_eq!(of("chaoscope_ipset_members{pod='web-0',node='worker-2'}")["namespace"], "shop");
     assert_eq!(of("chaoscope_netns_visited{node='worker-2'}")["namespace"], "chaoscope");
     assert_eq!(of("chaoscope_target_chaos_start_timestamp_seconds{pod='web-7'}")["node"], "worker-9");
     assert_eq!(of("chaoscope:target_under_chaos").as_object().unwrap().len(), 3, "name, namespace and pod");
@@ -225,9 +228,8 @@ fn with_honored_labels_every_alert_is_about_its_target() {
 fn without_honored_labels_an_alert_says_so() {
     let (world, rules) = (World::new(), changed(at_once));
     let prometheus = world.scraped(false, rules.path());
-    let this_host = world.node.address;
     let said = ["LabelsNotHonored chaoscope-cluster", "LabelsNotHonored chaoscope-node"].map(str::to_owned);
-    let found = || firing(&prometheus, this_host);
+    let found = || firing(&prometheus);
     until(|| said.iter().all(|it| found().contains(it)).then_some(()), || format!("{:#?}", found()));
     // Why it matters: what is under chaos seems to be Chaoscope's own pod.
     let about = prometheus.query("chaoscope_target_chaos_start_timestamp_seconds{exported_pod='web-7'}");

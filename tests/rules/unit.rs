@@ -103,7 +103,7 @@ const TAKEN: [(&str, &str, &str, &str); 25] = [
     ("alerts.yaml", "last_over_time(chaoscope_schedule_paused[3m])", "chaoscope_schedule_paused", "experiments"),
     ("alerts.yaml", "reason=~\"missing|cluster_scoped\"", "reason=~\"missing\"", "coverage"),
     ("alerts.yaml", "{reason!=\"gone\"}", "", "coverage"),
-    ("alerts.yaml", "max_over_time(up{job=\"chaoscope-node\"}[3m])", "up{job=\"chaoscope-node\"}", "coverage"),
+    ("alerts.yaml", "last_over_time(chaoscope_declared_connected[3m])", "chaoscope_declared_connected", "coverage"),
     ("alerts.yaml", "last_over_time(chaoscope_journal_failing[3m])", "chaoscope_journal_failing", "coverage"),
     ("recording.yaml", "> time() - 3600)", "> 0)", "suppression"),
     ("recording.yaml", "unless on (namespace, pod) chaoscope:target_chaos_seconds:1d > 14400", "", "suppression"),
