@@ -63,7 +63,7 @@ pub(super) fn groups(runs: &[Run], axis: Axis, now: Timestamp, most: usize) -> (
     };
     let group = |(standing, runs): (Standing, Vec<&Run>)| Group {
         title: match standing {
-            Standing::Alarm => "Stuck or overdue",
+            Standing::Alarm => "Needs a look",
             Standing::Failed => "Went wrong",
             Standing::Open => "Running",
             Standing::Ended => "Ended",
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(count, Count { alarm: 1, failed: 1, open: 2, ended: 1 });
         let told: Vec<_> = groups.iter().map(|group| (group.title, group.rows[0].name.as_str(), group.more)).collect();
         let wanted =
-            [("Stuck or overdue", "shop/stuck", 0), ("Went wrong", "shop/torn", 0), ("Running", "shop/new", 1), ("Ended", "shop/done", 0)];
+            [("Needs a look", "shop/stuck", 0), ("Went wrong", "shop/torn", 0), ("Running", "shop/new", 1), ("Ended", "shop/done", 0)];
         assert_eq!(told, wanted);
         assert_eq!(groups[0].rows[0].alarm, "since 01:00:00Z (2 h 46 min)");
     }
