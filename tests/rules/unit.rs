@@ -160,5 +160,5 @@ fn runbooks_name_commands_that_exist() {
         }
         seen.insert(command.to_owned());
     }
-    assert_eq!(seen, ["check", "doctor", "journal", "runs", "snapshot"].map(str::to_owned).into());
+    assert_eq!(seen, ["check", "doctor", "gate", "journal", "runs", "snapshot"].map(str::to_owned).into());
 }
