@@ -13,12 +13,15 @@ const container = (metric, by = '') => each(`chaos_daemon_${metric}{${POD}}`, `n
 /** Of Chaoscope's own processes, whatever the job is called. */
 const own = (expr) => `${expr} and on (job, instance) chaoscope_netns_visited{${NODE}}`;
 
+/** Whoever has one of these is worth choosing: files and processes are no state of a network namespace. */
+const SHOWN = 'chaoscope_netns_info|chaoscope_fault_mounts|chaoscope_helper_processes|chaoscope_residue';
+
 export const node = dashboard('chaoscope-node', 'What node roles read from kernels, what they could not read, and what reading costs.', {
   variables: [
     WHERE,
     choice('node', 'Node', 'label_values(chaoscope_netns_visited, node)', 'From the label that the monitors of manifests/ add; without it, choose All.'),
-    choice('namespace', 'Namespace', 'label_values(chaoscope_netns_info{node=~"$node"}, namespace)', 'Of pods with chaos-like state.'),
-    choice('pod', 'Pod', 'label_values(chaoscope_netns_info{node=~"$node", namespace=~"$namespace"}, pod)', 'Pods with chaos-like state.'),
+    choice('namespace', 'Namespace', `label_values({__name__=~"${SHOWN}", node=~"$node"}, namespace)`, 'Of pods with chaos-like state.'),
+    choice('pod', 'Pod', `label_values({__name__=~"${SHOWN}", node=~"$node", namespace=~"$namespace"}, pod)`, 'Pods with chaos-like state.'),
   ],
   panels: [
     stat('Nodes', 'Node roles that answered the last scrape.', `count(max by (node, instance) (chaoscope_netns_visited{${NODE}}))`, { w: 3 }),
