@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "tests: a failure is a panic, real tools are run"
 )]
 
@@ -25,3 +26,6 @@ mod render;
 mod rules;
 #[path = "manifests/server.rs"]
 mod server;
+#[path = "kit/runtime_world.rs"]
+#[allow(dead_code, reason = "shared with the tests of the runtime client")]
+mod world;

@@ -2,9 +2,13 @@
 //!
 //! The stages that build need a network and are not run here; their one step of ours is that of `make dist`.
 
+use crate::kit::process::{succeed, until};
 use crate::render::ROOT;
+use crate::world::World;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 /// A stage: what it is from, and its instructions in order.
 #[derive(Debug, Default)]
@@ -72,4 +76,48 @@ fn it_builds_with_our_compiler_and_says_what_it_copies() {
     let left_out = fs::read_to_string(ROOT.join(".dockerignore")).unwrap();
     let left_out: Vec<_> = left_out.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(left_out.contains(&"**/target") && left_out.contains(&".git") && !left_out.contains(&"dist"), "{left_out:?}");
+}
+
+/// The context that `make dist` leaves, with another program in the place of ours: a release build is not this test's business.
+fn context(world: &World) {
+    let version = concat!("context/dist/chaoscope-", env!("CARGO_PKG_VERSION"), "-linux-x86_64");
+    fs::create_dir_all(world.path(version)).unwrap();
+    for (from, to) in [("/bin/busybox".into(), "chaoscope"), (ROOT.join("LICENSE"), "LICENSE")] {
+        fs::copy(from, world.path(version).join(to)).unwrap();
+    }
+    for file in ["Dockerfile", ".dockerignore"] {
+        fs::copy(ROOT.join(file), world.path("context").join(file)).unwrap();
+    }
+    succeed(Command::new("tar").arg("-C").arg(world.path("context")).arg("-cf").arg(world.path("context.tar")).arg("."));
+}
+
+#[test]
+#[ignore = "needs root, a real dockerd, curl and busybox-static: run by make test"]
+fn docker_makes_the_image_from_a_program_that_is_there() {
+    let mut world = World::start();
+    context(&world);
+    let (folder, cgroup) = (world.path("").display().to_string(), world.cgroup().to_owned());
+    let options = "--exec-root /run/docker --pidfile /run/docker.pid --storage-driver vfs --bridge none --iptables=false";
+    let command = format!("dockerd --host unix:///run/docker.sock --data-root {folder}/docker {options} --cgroup-parent /{cgroup}");
+    world.spawn("dockerd", &command);
+    let socket = world.root().join("run/docker.sock");
+    let ask = |arguments: &[&str], path: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail-with-body", "--noproxy", "*", "--unix-socket"]).arg(&socket).args(arguments);
+        curl.arg(format!("http://docker{path}")).output().unwrap()
+    };
+    until(|| ask(&[], "/_ping").status.success().then_some(()), || format!("dockerd answers\n{}", world.log("dockerd")));
+    let tar = format!("@{}", world.path("context.tar").display());
+    let post = ["--header", "Content-Type: application/x-tar", "--data-binary", &tar];
+    let built = ask(&post, "/build?target=prebuilt&t=chaoscope:test");
+    let said = String::from_utf8_lossy(&built.stdout);
+    assert!(said.contains("Successfully built"), "{said}\n{}", world.log("dockerd"));
+    let image: Value = serde_json::from_slice(&ask(&[], "/images/chaoscope:test/json").stdout).unwrap();
+    let config = &image["Config"];
+    assert_eq!(config["User"], "65532:65532", "{image:#}");
+    assert_eq!(config["Entrypoint"], json!(["/chaoscope"]));
+    assert_eq!(config["Labels"]["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
+    assert!(config["Healthcheck"].is_null());
+    let size: u64 = ["/bin/busybox", "LICENSE"].map(|file| fs::metadata(ROOT.join(file)).unwrap().len()).iter().sum();
+    assert_eq!(image["Size"], size, "the two files and nothing else");
 }
