@@ -1,7 +1,7 @@
 //! The chart: that it makes what kustomize makes, refuses wrong values with words that help, and tells of all its values.
 
 use crate::kit::process::succeed;
-use crate::render::{ROOT, VARIANTS, comparable, helm, kustomize, refused, tool};
+use crate::render::{ROOT, VARIANTS, comparable, helm, kustomize, parse, refused, tool};
 use serde_json::Value;
 
 #[test]
@@ -14,6 +14,55 @@ fn the_chart_makes_what_kustomize_makes() {
         assert_eq!(made, names, "{folder} and the chart with {values:?}");
         for (key, object) in &wanted {
             assert_eq!(&found[key], object, "{folder}: {key}, left the chart's with {values:?}, right kustomize's");
+        }
+    }
+}
+
+/// Components that are used together, and the values for the same.
+const TOGETHER: [(&[&str], &[&str]); 2] = [
+    (
+        &["second-replica", "prometheus-operator", "network-policy", "grafana", "microk8s", "node-critical", "openshift", "annotations"],
+        &[
+            "secondReplica.enabled=true",
+            "prometheusOperator.enabled=true",
+            "networkPolicy.enabled=true",
+            "grafana.enabled=true",
+            "node.microk8s=true",
+            "node.priorityClassName=system-node-critical",
+            "openshift.enabled=true",
+            "prometheusAnnotations.enabled=true",
+        ],
+    ),
+    (
+        &["second-replica", "prometheus-operator", "without-socket", "selinux", "tls", "annotations"],
+        &[
+            "secondReplica.enabled=true",
+            "prometheusOperator.enabled=true",
+            "node.runtimeSocket=false",
+            "node.seLinuxType=spc_t",
+            "tls.enabled=true",
+            "prometheusAnnotations.enabled=true",
+        ],
+    ),
+];
+
+#[test]
+#[ignore = "needs kubectl and helm, built by tests/deploy/build.sh: run by make test"]
+fn components_combine() {
+    for (components, values) in TOGETHER {
+        let folder = tempfile::tempdir().unwrap();
+        // A kustomization names others by paths from where it is.
+        let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
+        let manifests = format!("{up}{}", ROOT.join("manifests").display().to_string().trim_start_matches('/'));
+        let list = components.iter().map(|it| format!("  - {manifests}/components/{it}\n")).collect::<String>();
+        let head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+        let text = format!("{head}resources:\n  - {manifests}/base\ncomponents:\n{list}");
+        std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
+        let made = parse(&succeed(tool("kubectl").arg("kustomize").arg(folder.path())));
+        let (wanted, found) = (comparable(made), comparable(helm(values)));
+        assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{components:?}");
+        for (key, object) in &wanted {
+            assert_eq!(&found[key], object, "{components:?}: {key}, left the chart's, right kustomize's");
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) static ROOT: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CAR
 static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| succeed(&mut Command::new(ROOT.join("tests/deploy/build.sh"))).trim().into());
 
 /// Each kustomization below `manifests/`, and the values with which the chart makes the same; the demo has no chart.
-pub(crate) const VARIANTS: [(&str, Option<&[&str]>); 15] = [
+pub(crate) const VARIANTS: [(&str, Option<&[&str]>); 16] = [
     ("base", Some(&[])),
     ("overlays/annotations", Some(&["prometheusAnnotations.enabled=true"])),
     ("overlays/demo", None),
@@ -27,6 +27,7 @@ pub(crate) const VARIANTS: [(&str, Option<&[&str]>); 15] = [
     ("overlays/prometheus-operator", Some(&["prometheusOperator.enabled=true"])),
     ("overlays/second-replica", Some(&["secondReplica.enabled=true"])),
     ("overlays/selinux", Some(&["node.seLinuxType=spc_t"])),
+    ("overlays/tls", Some(&["tls.enabled=true"])),
     ("overlays/token-auth", Some(&["api.auth=token"])),
     ("overlays/without-socket", Some(&["node.runtimeSocket=false"])),
 ];

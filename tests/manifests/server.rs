@@ -82,6 +82,8 @@ const ALL_OF_THE_CHART: &[&str] = &[
     "networkPolicy.monitoringNamespace=observability",
     "grafana.enabled=true",
     "openshift.enabled=true",
+    "tls.enabled=true",
+    "tls.secretName=mine-tls",
 ];
 
 #[test]

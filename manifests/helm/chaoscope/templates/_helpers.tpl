@@ -53,6 +53,11 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Of what the cluster role serves. */}}
+{{- define "chaoscope.scheme" -}}
+{{- if .Values.tls.enabled }}scheme: HTTPS{{ end }}
+{{- end }}
+
 {{/* AppArmor's field is Kubernetes 1.30's; before, it is an annotation. */}}
 {{- define "chaoscope.hasAppArmorField" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
