@@ -11,7 +11,6 @@
     reason = "tests: a failure is a panic, real tools are run"
 )]
 
-#[allow(dead_code, reason = "of the kit, this takes the API server and processes")]
 mod kit;
 
 #[path = "manifests/chart.rs"]

@@ -115,7 +115,7 @@ fn helm_has_nothing_to_say_against_it() {
     assert!(!files.contains("example") && !files.contains("kustomization"), "{files}");
 }
 
-/// Before 1.30 AppArmor had no field, and an API server drops what it does not know.
+/// Before 1.30 `AppArmor` had no field, and an API server drops what it does not know.
 #[test]
 #[ignore = "needs helm, built by tests/deploy/build.sh: run by make test"]
 fn older_clusters_get_apparmor_by_annotation() {

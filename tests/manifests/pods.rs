@@ -172,6 +172,33 @@ fn the_second_replica_is_as_the_first() {
     assert_eq!(find("Service", "chaoscope")["spec"]["selector"]["app.kubernetes.io/component"], "cluster");
 }
 
+/// The policies that hold for a pod of each component, by name.
+#[test]
+#[ignore = "needs kubectl, built by tests/deploy/build.sh: run by make test"]
+fn every_pod_of_ours_has_its_policy() {
+    let objects = kustomize("overlays/network-policy");
+    let policies: Vec<_> = objects.iter().filter(|it| it["kind"] == "NetworkPolicy").collect();
+    let of = |component: &str| -> Vec<&str> {
+        let selects = |policy: &&&Value| {
+            let selector = &policy["spec"]["podSelector"];
+            assert_eq!(selector["matchLabels"]["app.kubernetes.io/name"], "chaoscope");
+            let label = selector["matchLabels"]["app.kubernetes.io/component"].as_str();
+            let words = selector["matchExpressions"][0]["values"].as_array().cloned().unwrap_or_default();
+            label == Some(component) || words.contains(&json!(component))
+        };
+        policies.iter().filter(selects).map(|it| it["metadata"]["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(of("cluster"), ["chaoscope-cluster"]);
+    assert_eq!(of("second"), ["chaoscope-cluster"]);
+    assert_eq!(of("node"), ["chaoscope-node"]);
+    for policy in policies {
+        for rule in policy["spec"]["ingress"].as_array().unwrap() {
+            assert!(!rule["from"].as_array().unwrap().is_empty(), "everybody may come in: {policy}");
+            assert_eq!(rule["ports"], json!([{"port": 10765, "protocol": "TCP"}]));
+        }
+    }
+}
+
 /// Whatever selects pods or Services selects some; a typing error would select none, and nobody would say so.
 #[test]
 #[ignore = "needs kubectl and helm, built by tests/deploy/build.sh: run by make test"]
@@ -184,7 +211,6 @@ fn selectors_select() {
         for object in &objects {
             let (selector, among) = match object["kind"].as_str().unwrap() {
                 "Service" => (of(object, "/spec/selector"), &pods),
-                "NetworkPolicy" => (of(object, "/spec/podSelector/matchLabels"), &pods),
                 "ServiceMonitor" => (of(object, "/spec/selector/matchLabels"), &services),
                 "PodMonitor" | "DaemonSet" | "StatefulSet" | "Deployment" => (of(object, "/spec/selector/matchLabels"), &pods),
                 _ => continue,

@@ -20,22 +20,22 @@ fn read(path: &str) -> String {
 
 /// The files' own lines, moved in to where the operator wants groups.
 fn for_the_operator() -> String {
-    let mut text = HEADER.to_owned();
-    for (at, (name, files)) in OBJECTS.iter().enumerate() {
-        text += if at == 0 { "" } else { "---\n" };
-        text += &format!(
+    let object = |(name, files): (&str, &[&str])| {
+        let head = format!(
             "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: {name}\n  namespace: chaoscope\n  labels:\n    \
              app.kubernetes.io/name: chaoscope\n    release: kube-prometheus-stack\nspec:\n  groups:\n"
         );
-        for file in *files {
-            let rules = read(&format!("manifests/rules/{file}.yaml"));
-            let (_, groups) = rules.split_once("\ngroups:\n").expect("a file of rules has groups");
-            for line in groups.lines() {
-                text += &if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
-            }
-        }
-    }
-    text
+        files.iter().fold(head, |text, file| text + &moved_in(file))
+    };
+    HEADER.to_owned() + &OBJECTS.map(object).join("---\n")
+}
+
+/// The groups of a file, two further in.
+fn moved_in(file: &str) -> String {
+    let rules = read(&format!("manifests/rules/{file}.yaml"));
+    let (_, groups) = rules.split_once("\ngroups:\n").expect("a file of rules has groups");
+    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    groups.lines().map(line).collect()
 }
 
 #[test]
@@ -67,8 +67,9 @@ fn every_file_of_rules_is_given_to_a_cluster() {
 #[test]
 #[ignore = "needs kubectl, built by tests/deploy/build.sh: run by make test"]
 fn every_dashboard_is_given_to_a_grafana() {
-    let files = fs::read_dir(ROOT.join("dashboards")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<_> = files.filter(|name| name.ends_with(".json")).collect();
+    let files = fs::read_dir(ROOT.join("dashboards")).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|it| it == "json"));
+    let files: BTreeSet<_> = files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     assert!(files.len() >= 4, "{files:?}");
     for folder in ["overlays/grafana", "overlays/demo"] {
         let objects = kustomize(folder);

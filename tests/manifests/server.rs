@@ -1,6 +1,6 @@
 //! Every variant against a real API server, by server-side dry run with strict validation.
 //!
-//! Definitions of our own (`tests/fixtures/crds`) stand in for those of the Prometheus operator and of OpenShift. That AppArmor, SELinux,
+//! Definitions of our own (`tests/fixtures/crds`) stand in for those of the Prometheus operator and of `OpenShift`. That `AppArmor`, `SELinux`,
 //! security context constraints and network policies do what they say is not shown here: nothing enforces them.
 
 use crate::kit::kube::Kube;
