@@ -81,14 +81,14 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
       'From the first injection until five minutes after the end, so that what a kill did joins too. Alerts are silenced by this family, see docs.',
       [`1000 * ${each(`chaoscope_target_chaos_start_timestamp_seconds{${CHOSEN}}`, `namespace, pod, workload, workload_kind, node, ${ID}`)}`],
       {
-        namespace: 'Target namespace',
-        pod: 'Pod',
-        workload_kind: 'Workload kind',
-        workload: 'Workload',
-        node: 'Node',
-        Value: 'Since',
-        experiment_kind: 'Kind',
         experiment: 'Experiment',
+        pod: 'Pod',
+        Value: 'Since',
+        node: 'Node',
+        workload: 'Workload',
+        workload_kind: 'Workload kind',
+        experiment_kind: 'Kind',
+        namespace: 'Target namespace',
       },
       { w: 14, units: { Value: 'dateTimeFromNow' }, none: 'hits nobody' }
     ),
@@ -103,7 +103,7 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
       'Why',
       'The present verdict of each target, and its reason.',
       [each(`chaoscope_fault_verdict_info{${CHOSEN}}`, `${TARGET}, verdict, reason`)],
-      { namespace: 'Target namespace', pod: 'Pod', verdict: 'Verdict', reason: 'Reason', experiment: 'Experiment' },
+      { pod: 'Pod', verdict: 'Verdict', reason: 'Reason', experiment: 'Experiment', namespace: 'Target namespace' },
       { w: 10, colours: ['verdict'] }
     ),
 

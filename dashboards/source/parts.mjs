@@ -181,7 +181,7 @@ export const states = (title, description, targets, words, { w = 24, h = 6, zero
           type: 'value',
           options: Object.fromEntries(
             [zero, ...words].flatMap((word, value) =>
-              word ? [[value, { text: word[0] ?? word, color: word[1] ?? WORDS[word], index: value }]] : []
+              word ? [[value, { ...(Array.isArray(word) ? { text: word[0], color: word[1] } : { text: word, color: WORDS[word] }), index: value }]] : []
             )
           ),
         },

@@ -13,6 +13,7 @@ fn faults(dashboard: &Dashboard) -> Vec<String> {
     let json = &dashboard.json;
     let mut ids = BTreeSet::new();
     let mut cells = BTreeSet::new();
+    let mut titles = BTreeSet::new();
     for panel in dashboard.panels() {
         let title = text(&panel["title"]);
         let mut say = |what: &str| faults.push(format!("{}, {title:?}: {what}", dashboard.name));
@@ -27,6 +28,9 @@ fn faults(dashboard: &Dashboard) -> Vec<String> {
         }
         if panel["type"] == "row" {
             continue;
+        }
+        if !titles.insert(title) {
+            say("two of one title");
         }
         panel_faults(panel, &mut say);
     }
@@ -58,6 +62,12 @@ fn panel_faults(panel: &Value, say: &mut impl FnMut(&str)) {
     }
     if kind != "text" && text(&defaults["noValue"]).is_empty() {
         say("nothing to say where there is no value");
+    }
+    let mapped = list(&defaults["mappings"]).iter().flat_map(|it| it["options"].as_object().into_iter().flatten());
+    if kind == "state-timeline" && mapped.clone().count() == 0
+        || kind == "state-timeline" && mapped.into_iter().any(|(_, it)| text(&it["text"]).len() < 2 || !text(&it["color"]).starts_with('#'))
+    {
+        say("a state without a word or a colour");
     }
     let references: BTreeSet<_> = list(&panel["targets"]).iter().map(|it| text(&it["refId"])).collect();
     if references.len() != list(&panel["targets"]).len() || (kind != "text" && references.is_empty()) {
@@ -114,7 +124,8 @@ fn links_lead_to_dashboards_that_are_there() {
 
 #[test]
 fn each_rule_is_one_that_can_be_broken() {
-    let spoils: [(&str, fn(&mut Value)); 8] = [
+    let spoils: [(&str, fn(&mut Value)); 9] = [
+        ("two of one title", |it| it["panels"][1]["title"] = it["panels"][0]["title"].clone()),
         ("its id is not its own", |it| it["panels"][1]["id"] = it["panels"][0]["id"].clone()),
         ("it lies on another one", |it| it["panels"][1]["gridPos"] = it["panels"][0]["gridPos"].clone()),
         ("it does not fit", |it| it["panels"][0]["gridPos"]["x"] = 22.into()),
