@@ -19,6 +19,8 @@ mod chart;
 mod image;
 #[path = "manifests/pods.rs"]
 mod pods;
+#[path = "manifests/program.rs"]
+mod program;
 #[path = "manifests/render.rs"]
 mod render;
 #[path = "manifests/rules.rs"]
