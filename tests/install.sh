@@ -104,6 +104,13 @@ api_server() {
   [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
 }
 
+# kubectl and helm: the same.
+deploy_tools() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/deploy/build.sh
+  [ -x "$("$build" where)/helm" ] || { step "kubectl and helm for the tests (first time: minutes)" && quietly "$build"; }
+}
+
 # Grafana's side of the datasource: the same.
 grafana_host() {
   local build
@@ -119,5 +126,6 @@ debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 { at_least "$node_wanted" "$(node_version)" && command -v npm >/dev/null; } || install_node # the datasource's front: npm ci, npm run check
 api_server
+deploy_tools
 grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis
