@@ -111,3 +111,15 @@ fn every_family_is_on_a_panel() {
     let upstream = |name: &&String| name.starts_with("chaos_") || WANTED.iter().any(|it| it.name == **name);
     assert!(known.keys().filter(upstream).count() > 50);
 }
+
+/// Who cannot load the plugin copies the annotation from there.
+#[test]
+fn the_documents_tell_the_dashboards_own_query() {
+    let told = fs::read_to_string(root().join("docs/dashboards.md")).unwrap();
+    let told = told.split("```promql\n").nth(1).unwrap().split("```").next().unwrap();
+    let words = |it: &str| it.split_whitespace().collect::<Vec<_>>().join(" ");
+    let dashboards = all();
+    let application = dashboards.iter().find(|it| it.name == "application").unwrap();
+    let asked: Vec<_> = application.questions().into_iter().filter(|it| it.by.contains("annotation")).map(|it| words(it.expr)).collect();
+    assert_eq!(asked, [words(told)]);
+}

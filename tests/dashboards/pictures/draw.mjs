@@ -65,7 +65,7 @@ const browser = await chromium.launch({
 });
 mkdirSync(join(root, 'docs/pictures'), { recursive: true });
 for (const [name, { dashboard, titles, height }] of Object.entries(PICTURES)) {
-  const page = await browser.newPage({ viewport: { width: 1480, height: height ?? 1200 }, locale: 'en-GB', timezoneId: 'UTC' });
+  const page = await browser.newPage({ viewport: { width: 1400, height: height ?? 1200 }, locale: 'en-GB', timezoneId: 'UTC' });
   page.on('pageerror', (error) => process.stderr.write(`${name}: ${error.stack}\n`));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   const json = JSON.parse(readFileSync(join(root, 'dashboards', `${dashboard}.json`), 'utf8'));

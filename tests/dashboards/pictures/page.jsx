@@ -10,7 +10,7 @@ import React from 'react';
 import { createRoot } from 'react-dom/client';
 
 const theme = data.createTheme({ colors: { mode: 'dark' } });
-const [CELL, GAP, WIDTH] = [30, 8, 1440];
+const [CELL, GAP, WIDTH] = [30, 8, 1344];
 const CUSTOM = {
   axisPlacement: 'auto',
   axisLabel: '',
