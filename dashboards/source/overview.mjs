@@ -165,7 +165,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         `1000 * ${each('chaoscope_workflow_end_timestamp_seconds{experiment_namespace=~"$namespace"}')}`,
       ],
       { experiment: 'Workflow', state: 'State', 'Value #B': 'Began', 'Value #C': 'Ended', experiment_namespace: 'Namespace' },
-      { w: 10, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
+      { w: 11, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
     ),
     table(
       'Steps of workflows',
@@ -185,7 +185,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         kind: 'Kind of step',
         experiment: 'Workflow',
       },
-      { w: 14, units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
+      { w: 13, units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
     ),
 
     row('How complete this is'),

@@ -201,7 +201,7 @@ function Timeline({ panel, results, session, width, height }) {
         }
         return (
           <g key={name} transform={`translate(0 ${line * row})`}>
-            <text x={left - 8} y={row / 2 + 4} fill={theme.colors.text.secondary} fontSize="12" textAnchor="end">
+            <text x={left - 8} y={row / 2 + 4} fill={theme.colors.text.secondary} fontSize={Math.min(12, row - 2)} textAnchor="end">
               {name}
             </text>
             {parts.map(({ value, from, to }) => {
@@ -209,7 +209,7 @@ function Timeline({ panel, results, session, width, height }) {
               return (
                 <g key={from}>
                   <rect x={x(from)} y={row * 0.1} width={Math.min(wide, width - 8 - x(from))} height={row * 0.8} fill={words[value]?.color ?? '#888'} opacity="0.85" />
-                  {wide > (words[value]?.text.length ?? 0) * 7 + 8 && row > 13 && (
+                  {wide > (words[value]?.text.length ?? 0) * 7 + 8 && row > 15 && (
                     <text x={x(from) + 5} y={row / 2 + 4} fill="#111" fontSize="12">
                       {words[value]?.text}
                     </text>
