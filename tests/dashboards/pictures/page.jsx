@@ -166,7 +166,8 @@ const clock = (at) => new Date(at * 1000).toISOString().slice(11, 16);
 
 function Axis({ session, left, width, y }) {
   const minutes = [];
-  for (let at = Math.ceil(session.start / 60) * 60; at <= session.end; at += 60) {
+  const apart = [60, 120, 300, 600].find((it) => (it / (session.end - session.start)) * (width - left) > 44) ?? 1800;
+  for (let at = Math.ceil(session.start / apart) * apart; at < session.end - apart / 4; at += apart) {
     minutes.push(at);
   }
   const x = (at) => left + ((at - session.start) / (session.end - session.start)) * (width - left - 8);
