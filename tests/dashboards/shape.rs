@@ -147,6 +147,18 @@ fn each_rule_is_one_that_can_be_broken() {
     }
 }
 
+/// One of each dashboard, none that makes a page slow.
+#[test]
+fn the_documents_show_them() {
+    let told = fs::read_to_string(root().join("docs/dashboards.md")).unwrap();
+    for dashboard in all() {
+        let picture = format!("pictures/{}.png", dashboard.name);
+        assert!(told.contains(&format!("]({picture})")) && told.contains(&format!("`{}.json`", dashboard.name)), "{picture}");
+        let length = fs::metadata(root().join("docs").join(&picture)).unwrap().len();
+        assert!((10_000..=200_000).contains(&length), "{picture}: {length} bytes");
+    }
+}
+
 #[test]
 #[ignore = "needs node: run by make test"]
 fn made_anew_they_are_the_same() {
