@@ -16,7 +16,7 @@ packages=(
   iptables nftables ipset iproute2 util-linux procps # the kernel state the readers are compared with
   user-mode-linux kmod gcc g++ libc6-dev busybox-static # g++: libFuzzer (tests/fuzz); the rest: a kernel with netem (tests/uml); busybox is also the test image
   containerd runc docker.io containernetworking-plugins
-  prometheus                                        # and promtool
+  prometheus prometheus-alertmanager                # and promtool, amtool
   chromium fonts-dejavu-core
   curl openssl ca-certificates jq
   python3-venv                                      # schemathesis comes from PyPI into an environment of its own
