@@ -13,6 +13,7 @@ mod judge;
 mod leftovers;
 mod network;
 mod residue;
+mod stated;
 mod stress;
 
 pub use agreement::Agreement;
@@ -20,3 +21,4 @@ pub use findings::{Finding, Survey, drops_by_policy, filter_tool, is_chaos_rule,
 pub use judge::judge;
 pub use leftovers::Leftovers;
 pub use residue::left_over;
+pub use stated::{Stated, stated, untold};

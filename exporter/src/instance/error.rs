@@ -85,7 +85,7 @@ pub enum Cause {
 
 impl Error {
     /// A request that failed before there was an answer, or within one.
-    pub(super) fn unreachable(server: &str, error: &reqwest::Error) -> Self {
+    pub(crate) fn unreachable(server: &str, error: &reqwest::Error) -> Self {
         let cause = Cause::of(error);
         let mut reason = String::new();
         let mut source = error.source();

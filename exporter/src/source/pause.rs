@@ -8,23 +8,23 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// Waits that grow until something goes well.
 #[derive(Debug, Default)]
-pub(in super::super) struct Pause {
+pub(crate) struct Pause {
     failures: u32,
 }
 
 impl Pause {
     /// Something went well.
-    pub(in super::super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Whether the next wait is as long as waits get.
-    pub(in super::super) fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         self.failures >= 6
     }
 
     /// The next wait: between half of and the whole of 0.5 s, 1 s, … 30 s.
-    pub(in super::super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let whole = SHORTEST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         between(whole / 2, whole)
@@ -32,7 +32,7 @@ impl Pause {
 }
 
 /// Some duration in that range.
-pub(in super::super) fn between(from: Duration, to: Duration) -> Duration {
+pub(crate) fn between(from: Duration, to: Duration) -> Duration {
     // A hasher of its own has a seed of its own; that is chance enough for this.
     let chance = RandomState::new().hash_one(0_u8) as f64 / u64::MAX as f64;
     from + to.saturating_sub(from).mul_f64(chance)

@@ -11,10 +11,10 @@ use std::sync::Arc;
 const LARGEST: u64 = 4 << 20;
 
 /// How to speak TLS with whom this host trusts, or with those of a file.
-pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
+pub(crate) fn config(ca_file: Option<&Path>, flag: &'static str) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca_file {
-        named(path, &mut roots)?;
+        named(path, flag, &mut roots)?;
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
 }
 
 /// For an address that says http: nobody is trusted, so an image without certificates is no trouble.
-pub(super) fn unused() -> Result<ClientConfig, Error> {
+pub(crate) fn unused() -> Result<ClientConfig, Error> {
     trusting(RootCertStore::empty())
 }
 
@@ -35,8 +35,8 @@ fn trusting(roots: RootCertStore) -> Result<ClientConfig, Error> {
     Ok(versions.map_err(|error| Error::Setup(error.to_string()))?.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn named(path: &Path, roots: &mut RootCertStore) -> Result<(), Error> {
-    let refused = |reason: String| Error::File { what: "--tls.ca-file", path: path.to_owned(), reason };
+fn named(path: &Path, flag: &'static str, roots: &mut RootCertStore) -> Result<(), Error> {
+    let refused = |reason: String| Error::File { what: flag, path: path.to_owned(), reason };
     let text = super::http::small_file(path, LARGEST).map_err(refused)?;
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| refused(format!("not PEM: {error}")))?;
