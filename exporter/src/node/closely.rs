@@ -7,11 +7,14 @@
 use super::containers::Container;
 use super::dwellers::dwellers;
 use super::limits;
+use super::modules::Modules;
 use super::namespaces::{self, Namespace, Sources};
 use super::netns::NsId;
 use super::processes::{Process, ProcessTable};
 use super::sweep::Sweep;
 use super::sweeper::Work;
+use super::visit::Plan;
+use super::visits::{Place, Visit, visit_all};
 use crate::node::processes;
 use chaoscope_model::Pod;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +80,7 @@ impl Work {
     /// Visits what is known of these pods. Everything that blocks.
     pub(super) fn look_closely(&self, known: &Known, closely: &Closely, until: Instant) -> Sweep {
         let start = Instant::now();
-        let mut sweep = Sweep::begun(self.containers.describe());
+        let mut sweep = Sweep::begun(self.containers.describe(), &self.config.procfs);
         sweep.limitations = limits::capabilities();
         let table = closely.processes.then(|| {
             let begin = Instant::now();
@@ -99,10 +102,27 @@ impl Work {
         let named = |uid: &str| self.containers.pod(uid);
         let dwellers = dwellers(&sweep.namespaces, &containers, narrowed.as_ref(), &named);
         let dwellers = dwellers.into_iter().filter(|it| it.pod.as_ref().is_some_and(|pod| closely.pods.contains(&pod.uid)));
-        sweep.mounts = self.mounts(dwellers.collect(), &mut sweep.limitations, until);
-        sweep.helpers = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper)).collect();
+        self.mounts(&mut sweep, dwellers.collect(), until);
+        // Of other pods, whose namespaces are not here, it cannot be told whose a helper is.
+        let owned = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper));
+        sweep.helpers = owned.filter(|(pod, _)| pod.as_ref().is_some_and(|pod| closely.pods.contains(&pod.uid))).collect();
         sweep.took = start.elapsed();
         sweep
+    }
+
+    /// Members of sets are listed where they were asked for: nobody needs those of a whole node twice a second.
+    pub(super) fn visits(&self, found: &[Namespace], places: &[Place], until: Instant) -> Vec<Option<Visit>> {
+        let closely = self.closely();
+        let watched: BTreeSet<NsId> = found.iter().filter(|it| is_watched(it, &closely)).map(|it| it.place.id).collect();
+        let plan = |members| Plan { modules: Modules::find(), members };
+        if self.config.members || watched.is_empty() {
+            return visit_all(places, self.config.threads, plan(self.config.members), until);
+        }
+        let (close, others): (Vec<_>, Vec<_>) = places.iter().cloned().partition(|place| watched.contains(&place.id));
+        let mut close = visit_all(&close, self.config.threads, plan(true), until).into_iter();
+        let mut others = visit_all(&others, self.config.threads, plan(false), until).into_iter();
+        let next = |place: &Place| if watched.contains(&place.id) { close.next() } else { others.next() }.flatten();
+        places.iter().map(next).collect()
     }
 
     /// What is known was wrong: the next look is a whole sweep.
@@ -136,6 +156,10 @@ impl Work {
         found.extend(known.of(closely).into_iter().filter(|it| !there.contains(&it.place.id)));
         found
     }
+}
+
+fn is_watched(namespace: &Namespace, closely: &Closely) -> bool {
+    namespace.pod.as_ref().is_some_and(|pod| closely.pods.contains(&pod.uid))
 }
 
 /// Of every process those of these pods, those in their namespaces, and helpers.

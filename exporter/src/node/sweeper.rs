@@ -7,21 +7,18 @@ use super::closely::{Closely, Known};
 use super::containers::{Container, Containers, Find, Roster};
 use super::dwellers::{Dweller, dwellers};
 use super::error::ReadError;
-use super::limits::{self, Limitation};
-use super::modules::Modules;
+use super::limits;
 use super::mounts::{self, ResolvConf};
 use super::names;
 use super::namespaces::{self, Namespace, Sources};
 use super::netns::{self, NsId};
 use super::processes::{self, Helper, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweep::{Complete, Fate, Files, Observed, Part, Skip, Sweep};
-use super::visit::Plan;
-use super::visits::{Place, Visit, visit_all};
+use super::sweep::{Fate, Files, Looked, Observed, Part, Skip, Sweep};
+use super::visits::Visit;
 use crate::exposition::Distribution;
 use crate::source::{Error, Shared, Source, blocking, timed};
 use chaoscope_model::Pod;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -116,7 +113,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    fn closely(&self) -> Arc<Closely> {
+    pub(super) fn closely(&self) -> Arc<Closely> {
         Arc::clone(&self.closely.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -124,7 +121,7 @@ impl Work {
         let start = Instant::now();
         // A runtime that hangs, or very many processes, must leave time for the visits.
         let patience = until.min(start + until.saturating_duration_since(start) / 2);
-        let mut sweep = Sweep { limitations: limits::capabilities(), ..Sweep::begun(String::new()) };
+        let mut sweep = Sweep { limitations: limits::capabilities(), ..Sweep::begun(String::new(), &self.config.procfs) };
         let procfs = self.config.procfs.clone();
         let table = blocking("processes", move || processes::read(&procfs, patience));
         let (roster, table) = tokio::join!(timed(self.containers.read(patience.into())), timed(table));
@@ -159,7 +156,7 @@ impl Work {
         self.visit(&mut sweep, found, until);
         let begin = Instant::now();
         let dwellers = dwellers(&sweep.namespaces, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
-        sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
+        self.mounts(&mut sweep, dwellers, until);
         sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
         let helpers = table.map_or_else(Vec::new, |table| table.helpers());
         sweep.helpers = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper)).collect();
@@ -198,33 +195,20 @@ impl Work {
         sweep.durations = durations.clone();
     }
 
-    /// Members of sets are listed where they were asked for: nobody needs those of a whole node twice a second.
-    fn visits(&self, found: &[Namespace], places: &[Place], until: Instant) -> Vec<Option<Visit>> {
-        let closely = self.closely();
-        let watched: BTreeSet<NsId> = found.iter().filter(|it| is_watched(it, &closely)).map(|it| it.place.id).collect();
-        let plan = |members| Plan { modules: Modules::find(), members };
-        if self.config.members || watched.is_empty() {
-            return visit_all(places, self.config.threads, plan(self.config.members), until);
-        }
-        let (close, others): (Vec<_>, Vec<_>) = places.iter().cloned().partition(|place| watched.contains(&place.id));
-        let mut close = visit_all(&close, self.config.threads, plan(true), until).into_iter();
-        let mut others = visit_all(&others, self.config.threads, plan(false), until).into_iter();
-        let next = |place: &Place| if watched.contains(&place.id) { close.next() } else { others.next() }.flatten();
-        places.iter().map(next).collect()
-    }
-
-    pub(super) fn mounts(&self, dwellers: Vec<Dweller>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
+    pub(super) fn mounts(&self, sweep: &mut Sweep, dwellers: Vec<Dweller>, until: Instant) {
         let mut unseen = limits::Unseen::default();
-        let mut out = Vec::new();
-        for Dweller { pod, container, pid } in dwellers {
-            let Some(mounts) = unseen.note(mounts::read(&self.config.procfs, pid, until)) else { continue };
-            let resolv_conf = unseen.note(mounts.resolv_conf);
-            if !mounts.toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
-                out.push(Files { pod, container, toda: mounts.toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
+        for Dweller { pod, container, nameless, pid } in dwellers {
+            let mounts = unseen.note(mounts::read(&self.config.procfs, pid, until));
+            let (read, toda, resolv_conf) =
+                mounts.map_or((false, Vec::new(), None), |mounts| (true, mounts.toda, unseen.note(mounts.resolv_conf)));
+            let uid = pod.as_ref().map_or_else(String::new, |pod| pod.uid.clone());
+            let resolv_conf_read = resolv_conf.is_some();
+            sweep.looked.push(Looked { pod: uid, container: container.clone(), nameless, mounts: read, resolv_conf: resolv_conf_read });
+            if !toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
+                sweep.mounts.push(Files { pod, container, toda: toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
             }
         }
-        limitations.extend(unseen.limitation());
-        out
+        sweep.limitations.extend(unseen.limitation());
     }
 
     /// The pod a helper acts on: by its network namespace, else by the pod's uid.
@@ -238,28 +222,7 @@ impl Work {
     }
 }
 
-fn is_watched(namespace: &Namespace, closely: &Closely) -> bool {
-    namespace.pod.as_ref().is_some_and(|pod| closely.pods.contains(&pod.uid))
-}
-
 impl Sweep {
-    /// One that begins now.
-    pub(super) fn begun(runtime: String) -> Self {
-        Self {
-            at: jiff::Timestamp::now(),
-            took: Duration::ZERO,
-            runtime,
-            parts: Vec::new(),
-            namespaces: Vec::new(),
-            complete: Complete::default(),
-            unreadable: 0,
-            helpers: Vec::new(),
-            mounts: Vec::new(),
-            limitations: Vec::new(),
-            durations: Distribution::default(),
-        }
-    }
-
     fn roster(&mut self, (answer, took): (Option<Result<Roster, RuntimeError>>, Duration), table: Option<&ProcessTable>) -> Option<Roster> {
         let (roster, error) = match answer? {
             Ok(roster) => {

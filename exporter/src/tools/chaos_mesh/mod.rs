@@ -6,6 +6,8 @@ pub mod cron;
 pub mod decode;
 mod fields;
 pub mod kinds;
+pub mod layout;
+pub mod names;
 mod notice;
 mod reasons;
 mod spec;
