@@ -31,9 +31,11 @@ impl Link {
     pub fn ends(&self) -> Result<Option<(&str, &str)>, String> {
         match (&self.url, &self.node_name) {
             (Some(url), Some(node)) => Ok(Some((url, node))),
-            (Some(_), None) => Err("--cluster.url is given without --node-name: name the node this runs on as the cluster knows it; in a pod \
+            (Some(_), None) => {
+                Err("--cluster.url is given without --node-name: name the node this runs on as the cluster knows it; in a pod \
                                     set CHAOSCOPE_NODE_NAME from the field spec.nodeName, for a pod's host name is its own"
-                .to_owned()),
+                    .to_owned())
+            }
             (None, _) => Ok(None),
         }
     }

@@ -214,7 +214,13 @@ impl Link {
             Taken::Complete => {
                 let pods = self.lock().list.held().pods.len();
                 let again = !std::mem::take(told).is_empty();
-                tracing::info!(server = self.url, node = self.node, pods, "Connected to the cluster role{}.", if again { " again" } else { "" });
+                tracing::info!(
+                    server = self.url,
+                    node = self.node,
+                    pods,
+                    "Connected to the cluster role{}.",
+                    if again { " again" } else { "" }
+                );
             }
             Taken::Kept => {}
         }

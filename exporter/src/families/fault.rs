@@ -44,7 +44,11 @@ fn verdicts(judged: &[Stated], out: &mut Exposition<'_>) -> fmt::Result {
     let each = all.iter().flat_map(|(labels, judgement)| {
         Verdict::ALL.into_iter().map(move |verdict| (extended(labels, [word(verdict)]), judgement.verdict == verdict))
     });
-    out.gauge("chaoscope_fault_verdict", "Whether a fault that is declared for a pod is as declared: 1 for the present verdict, 0 for the others.", each)?;
+    out.gauge(
+        "chaoscope_fault_verdict",
+        "Whether a fault that is declared for a pod is as declared: 1 for the present verdict, 0 for the others.",
+        each,
+    )?;
     let info = all.iter().map(|(labels, judgement)| {
         let why = [word(judgement.verdict), ("reason", judgement.reason.as_str().into())];
         (extended(labels, why), 1_u64)

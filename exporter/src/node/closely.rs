@@ -105,7 +105,7 @@ impl Work {
         self.mounts(&mut sweep, dwellers.collect(), until);
         // Of other pods, whose namespaces are not here, it cannot be told whose a helper is.
         let owned = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper));
-        sweep.helpers = owned.filter(|(pod, _)| pod.as_ref().is_some_and(|pod| closely.pods.contains(&pod.uid))).collect();
+        sweep.helpers = owned.filter(|(pod, _)| pod.as_ref().is_none_or(|pod| closely.pods.contains(&pod.uid))).collect();
         sweep.took = start.elapsed();
         sweep
     }

@@ -6,8 +6,8 @@
 use super::Found;
 use crate::declared::Link;
 use crate::source::pause::Pause;
-use chaoscope_model::Effect;
-use chaoscope_model::verdict::{Judged, Judgement, Report, Residue, Verdict};
+use chaoscope_model::verdict::{Difference, Judged, Judgement, Report, Residue, Verdict};
+use chaoscope_model::{Effect, plain, shortened};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,11 @@ use std::time::{Duration, Instant};
 const EVERYTHING: Duration = Duration::from_mins(5);
 /// Most residue that is told; effective first.
 const MOST_RESIDUE: usize = 1_000;
+/// Most verdicts of one report, and about how many bytes of texts it may have: the cluster role takes 4 096 and 1 MiB.
+const MOST_VERDICTS: usize = 1_000;
+const MOST_BYTES: usize = 384 << 10;
+/// Longest text, in characters, that the cluster role takes.
+const LONGEST: usize = 256;
 /// Most changed verdicts of one report that are logged.
 const MOST_LOGGED: usize = 20;
 /// Looks after a connection until everything is told: a verdict holds when two visits agree.
@@ -58,12 +63,13 @@ impl Reporter {
             self.again = None;
             return;
         };
-        match link.report(&report).await {
+        let told = report.verdicts.clone();
+        match send(link, report).await {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("The cluster role takes reports again.");
                 }
-                log(&report.verdicts);
+                log(&told);
                 self.pause.reset();
                 (self.sent, self.again) = (Some(sent), None);
             }
@@ -103,18 +109,68 @@ impl Reporter {
     }
 }
 
+/// Sends a report in as many parts as it needs.
+async fn send(link: &Link, report: Report) -> Result<(), crate::declared::Error> {
+    for part in parts(report) {
+        link.report(&part).await?;
+    }
+    Ok(())
+}
+
+/// The first part says whether it is everything; what further parts tell is added to it.
+fn parts(report: Report) -> Vec<Report> {
+    let Report { connection, complete, verdicts, residue, visited } = report;
+    let mut parts = vec![Report { connection, complete, verdicts: Vec::new(), residue, visited }];
+    let mut size = 0;
+    for judged in verdicts {
+        let texts = judged.judgement.differences.iter().map(|it| it.parameter.len() + it.declared.len() + it.read.len() + 48);
+        let more = texts.sum::<usize>() + judged.run.len() + judged.target.len() + 128;
+        let last = parts.len() - 1;
+        if !parts[last].verdicts.is_empty() && (size + more > MOST_BYTES || parts[last].verdicts.len() >= MOST_VERDICTS) {
+            let (connection, visited) = (parts[last].connection.clone(), parts[last].visited.clone());
+            parts.push(Report { connection, visited, ..Report::default() });
+            size = 0;
+        }
+        size += more;
+        let last = parts.len() - 1;
+        parts[last].verdicts.push(judged);
+    }
+    parts
+}
+
+/// Text as the cluster role takes it: short, and without anything that steers a terminal.
+fn clean(text: &str) -> String {
+    shortened(&plain(text), LONGEST)
+}
+
 fn key(judged: &Judged) -> Key {
     (judged.run.clone(), judged.target.clone(), judged.selector.clone())
 }
 
 fn judged(((run, target, selector), judgement): (&Key, &Judgement)) -> Judged {
-    Judged { run: run.clone(), target: target.clone(), selector: selector.clone(), judgement: judgement.clone() }
+    let mut judgement = judgement.clone();
+    for Difference { parameter, declared, read } in &mut judgement.differences {
+        for text in [parameter, declared, read] {
+            *text = clean(text);
+        }
+    }
+    Judged { run: run.clone(), target: target.clone(), selector: selector.clone(), judgement }
 }
 
 fn most(residue: &[Residue]) -> Vec<Residue> {
     let mut out: Vec<_> = residue.to_vec();
     out.sort_by_key(|it| it.effect != Effect::Effective); // else in their order
     out.truncate(MOST_RESIDUE);
+    let mut left = MOST_BYTES;
+    out.retain_mut(|it| {
+        for text in [&mut it.container, &mut it.netns, &mut it.object] {
+            *text = clean(text);
+        }
+        let size = it.object.len() + it.container.len() + it.netns.len() + it.pod.name.len() + it.pod.namespace.len() + 384;
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    });
     out
 }
 
@@ -144,6 +200,23 @@ mod tests {
         let (report, sent) = reporter.due(found)?;
         reporter.sent = Some(sent);
         Some(report)
+    }
+
+    #[test]
+    fn many_verdicts_go_in_parts_of_clean_texts() {
+        let difference = Difference { parameter: "rule".into(), declared: "x".repeat(9000), read: "a\u{1b}[2J".into() };
+        let judgement = Judgement { differences: vec![difference; 16], ..Judgement::new(Verdict::Drifted, "rule") };
+        let judged =
+            |number: usize| Judged { run: "r".into(), target: format!("{number:04}"), selector: ".".into(), judgement: judgement.clone() };
+        let mut found = found(Verdict::InForce, "", 2);
+        found.judged = (0..2500).map(judged).collect();
+        let (report, _) = Reporter::default().due(&found).unwrap();
+        let parts = parts(report);
+        assert!(parts[0].complete && parts[1..].iter().all(|part| !part.complete && part.residue.is_none()));
+        assert!(parts.iter().all(|part| part.verdicts.len() <= MOST_VERDICTS && serde_json::to_vec(part).unwrap().len() < 1 << 20));
+        assert_eq!(parts.iter().map(|part| part.verdicts.len()).sum::<usize>(), 2500);
+        let shown = &parts[0].verdicts[0].judgement.differences[0];
+        assert_eq!((shown.declared.len(), shown.read.as_str()), (256, "a\u{fffd}[2J"));
     }
 
     #[test]
