@@ -4,11 +4,15 @@
 
 pub mod cron;
 pub mod decode;
+mod expects;
 mod fields;
 pub mod kinds;
+mod network;
 mod notice;
+mod pod_faults;
 mod reasons;
 mod spec;
+mod units;
 
 pub use fields::Undecodable;
 pub use kinds::is_experiment;
