@@ -7,6 +7,7 @@
 pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod desk;
 pub mod exposition;
 pub mod families;
 pub mod ingest;

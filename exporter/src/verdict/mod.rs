@@ -2,6 +2,7 @@
 //!
 //! Declared faults held against readings come here too, once there is a cluster role to declare them.
 
+pub mod apart;
 pub mod faults;
 mod findings;
 

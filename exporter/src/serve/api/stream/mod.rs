@@ -10,6 +10,7 @@ mod turns;
 
 #[cfg(fuzzing)]
 pub(super) use frame::position;
+pub(super) use frame::event;
 pub(super) use turns::Turns;
 
 use super::problem::Problem;
