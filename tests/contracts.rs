@@ -48,6 +48,7 @@ const SOURCES: [&str; 5] = ["cluster", "journal", "node", "peers", "recording"];
 ///
 /// One exception in the row: `cluster` knows where components are, and says so by the trait of `peers::find`, which knows nothing but addresses.
 ///
+/// - `desk` is the cluster role's side of the nodes' connections: it looks at the index through `ingest`, and `serve` answers nodes by it;
 /// - `ingest` and `standalone` are the paths from what is seen to the journal, `recording` is files, `client` asks a running instance,
 ///   and `roles` wires all of them.
 ///
@@ -63,14 +64,15 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "declared" => [&verdict[..4], &["instance"]].concat(),
         "rounds" => vec!["source", "node", "declared", "verdict"],
         "ingest" => vec!["tools", "config", "cluster", "journal"],
+        "desk" => vec!["tools", "config", "cluster", "journal", "verdict", "ingest"],
         "roles" => {
-            let all = ["verdict", "declared", "rounds", "families", "scrape", "serve", "ingest", "standalone", "recording"];
+            let all = ["verdict", "declared", "rounds", "families", "scrape", "serve", "ingest", "desk", "standalone", "recording"];
             [&verdict[..], &all].concat()
         }
         "standalone" => [&verdict[..], &["verdict"]].concat(),
         "families" => [&verdict[..], &["verdict", "declared", "scrape"]].concat(),
         "scrape" => [&verdict[..], &["verdict", "declared", "rounds", "families"]].concat(),
-        "serve" => [&verdict[..], &["verdict", "declared", "scrape", "families"]].concat(),
+        "serve" => [&verdict[..], &["verdict", "declared", "scrape", "families", "desk"]].concat(),
         "client" => vec!["config", "serve", "instance"],
         "migration" => vec!["config", "serve"],
         "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),

@@ -8,6 +8,7 @@ pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod declared;
+pub mod desk;
 pub mod exposition;
 pub mod families;
 pub mod ingest;

@@ -4,6 +4,7 @@
 //! To judge one more kind of fault: a variant of `Expectation` in the model, a file here, an arm in [`judge`].
 
 mod agreement;
+pub mod apart;
 mod containers;
 mod dns;
 pub mod faults;
