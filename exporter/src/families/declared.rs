@@ -6,8 +6,8 @@ use crate::declared::Standing;
 use crate::exposition::{Exposition, Labels};
 use crate::node::tc::Qdisc;
 use crate::scrape::{Family, World};
+use crate::tools::chaos_mesh::layout;
 use chaoscope_model::Pod;
-use chaoscope_model::declared::{Shape, Shaping};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -35,29 +35,16 @@ impl Family for Declared {
     }
 }
 
-/// Where an object names no device.
-const USUAL_DEVICE: &str = "eth0";
-
-/// The experiment a qdisc belongs to, as labels: that of the only experiment that declares one of its kind on its device; else empty.
+/// The experiment a qdisc belongs to, as labels: the only one that declares it; else empty.
 pub(super) fn whose<'a>(world: &'a World, pod: Option<&Pod>, qdisc: &Qdisc) -> Labels<'a> {
-    let named = source(world, pod, qdisc);
-    let (namespace, kind, name) = named.unwrap_or_default();
+    let (namespace, kind, name) = source(world, pod, qdisc).unwrap_or_default();
     vec![("experiment_namespace", namespace.into()), ("experiment_kind", kind.into()), ("experiment", name.into())]
 }
 
 fn source<'a>(world: &'a World, pod: Option<&Pod>, qdisc: &Qdisc) -> Option<(&'a str, &'a str, &'a str)> {
     let declared = world.declared.as_ref()?.as_ref().ok().filter(|declared| declared.standing == Standing::Current)?;
     let network = &declared.pods.get(&pod?.uid)?.network.as_ref()?.spec;
-    let is_like = |shaping: &&Shaping| {
-        let device = if shaping.device.is_empty() { USUAL_DEVICE } else { &shaping.device };
-        let kind = match shaping.does {
-            Shape::Netem(_) => "netem",
-            Shape::Tbf(_) => "tbf",
-            Shape::Other { .. } => "",
-        };
-        device == qdisc.device && kind == qdisc.kind
-    };
-    let sources: BTreeSet<&str> = network.tcs.iter().filter(is_like).map(|shaping| shaping.source.as_str()).collect();
+    let sources: BTreeSet<&str> = layout::sources(&network.tcs, &qdisc.device, qdisc.handle.major()).into_iter().collect();
     let mut sources = sources.into_iter();
     let (namespace, name) = sources.next().filter(|_| sources.next().is_none())?.split_once('/')?;
     Some((namespace, "NetworkChaos", name))

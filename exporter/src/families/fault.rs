@@ -2,10 +2,12 @@
 //! pod's file system.
 
 use super::{extended, identity, target_of};
+use crate::cluster::now::JudgedNow;
 use crate::exposition::{Exposition, Labels};
 use crate::node::mounts::ResolvConf;
 use crate::scrape::{Family, World};
 use crate::verdict::Stated;
+use chaoscope_model::Reference;
 use chaoscope_model::verdict::{Judgement, Verdict};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +16,7 @@ pub(super) struct Fault;
 
 impl Family for Fault {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
-        if let Some(Ok(judged)) = &world.judged {
-            verdicts(judged, out)?;
-        }
+        verdicts(world, out)?;
         let Some(seen) = world.seen() else { return Ok(()) };
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
         for files in &seen.sweep.mounts {
@@ -32,12 +32,14 @@ impl Family for Fault {
 }
 
 /// Verdicts of either role: of what a node compared, and of what only the cluster role can tell.
-fn verdicts(judged: &[Stated], out: &mut Exposition<'_>) -> fmt::Result {
+fn verdicts(world: &World, out: &mut Exposition<'_>) -> fmt::Result {
     let mut all: BTreeMap<Labels<'_>, &Judgement> = BTreeMap::new();
-    for stated in judged {
-        let kept = all.entry(labels(stated)).or_insert(&stated.judgement);
-        if weight(&stated.judgement) > weight(kept) {
-            *kept = &stated.judgement;
+    let compared = world.judged.iter().flatten().flat_map(|judged| judged.iter()).map(|it| (of_node(it), &it.judgement));
+    let apart = world.now().and_then(|now| now.nodes.as_ref()).into_iter().flat_map(|nodes| &nodes.judged);
+    for (labels, judgement) in compared.chain(apart.map(|it| (of_cluster(it), &it.judgement))) {
+        let kept = all.entry(labels).or_insert(judgement);
+        if weight(judgement) > weight(kept) {
+            *kept = judgement;
         }
     }
     let word = |verdict: Verdict| ("verdict", verdict.as_str().into());
@@ -56,14 +58,19 @@ fn verdicts(judged: &[Stated], out: &mut Exposition<'_>) -> fmt::Result {
     out.gauge("chaoscope_fault_verdict_info", "Why a verdict is what it is; always 1.", info)
 }
 
-fn labels(stated: &Stated) -> Labels<'_> {
-    let target = vec![
-        ("namespace", stated.pod.namespace.as_str().into()),
-        ("pod", stated.pod.name.as_str().into()),
-        ("container", stated.container.as_str().into()),
-        ("netns", stated.netns.as_str().into()),
-    ];
-    extended(&target, identity(&stated.experiment))
+fn of_node(stated: &Stated) -> Labels<'_> {
+    let Stated { pod, container, netns, experiment, .. } = stated;
+    labels([&pod.namespace, &pod.name, container, netns], experiment)
+}
+
+fn of_cluster(judged: &JudgedNow) -> Labels<'_> {
+    let JudgedNow { target, experiment, .. } = judged;
+    labels([&target.namespace, &target.pod, &target.container, ""], experiment)
+}
+
+fn labels<'a>([namespace, pod, container, netns]: [&'a str; 4], experiment: &'a Reference) -> Labels<'a> {
+    let target = vec![("namespace", namespace.into()), ("pod", pod.into()), ("container", container.into()), ("netns", netns.into())];
+    extended(&target, identity(experiment))
 }
 
 /// An experiment may have a pod as a target more than once: as the source and as the other end, or in several runs. What asks for somebody
