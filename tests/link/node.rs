@@ -11,6 +11,8 @@ use chaoscope_model::declared::{
 };
 use chaoscope_model::verdict::{Owner, Verdict};
 use chaoscope_model::{Effect, Pod, Reference};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -255,16 +257,27 @@ fn a_lost_connection_changes_no_verdict_and_one_never_made_gives_none() {
     assert!(log.matches("401").count() == 1 && log.matches("answered 500").count() == 1, "{log}");
 }
 
+/// A folder that looks like /proc and shows process 1 and the pod's, which only its control group names.
+fn procfs(host: &Host) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let group = format!("/kubepods/burstable/pod{}/{}", host.declared.uid(), host.declared.id());
+    for (pid, group, netns) in [(1, "/", "/proc/self/ns/net".into()), (host.netns.pid(), group.as_str(), host.netns.path())] {
+        let entry = folder.path().join(pid.to_string());
+        fs::create_dir_all(entry.join("ns")).unwrap();
+        symlink(netns, entry.join("ns/net")).unwrap();
+        fs::write(entry.join("cgroup"), format!("0::{group}\n")).unwrap();
+        fs::write(entry.join("stat"), format!("{pid} (app) S 1 0 0 0 0 4194560 0 0 0 0 0 0 0 0 20 0 1 0 7 {}\n", "0 ".repeat(30))).unwrap();
+    }
+    folder
+}
+
 #[test]
 #[ignore = "needs root and namespaces: run by make test"]
 fn without_a_runtime_the_cluster_role_tells_the_names() {
     let (host, desk) = (Host::new(), Desk::start());
-    let uid = host.declared.uid();
-    let cgroup = format!("/sys/fs/cgroup/kubepods-link-test-{}/pod{uid}/{}", std::process::id(), host.declared.id());
-    std::fs::create_dir_all(&cgroup).unwrap();
-    std::fs::write(format!("{cgroup}/cgroup.procs"), host.netns.pid().to_string()).unwrap();
-    let words = ["--runtime=none", "--path.netns=/nonexistent", &format!("--cluster.url={}", desk.url()), "--node-name=n-1"];
-    let node = Program::start(&[], Path::new(BINARY), &words);
+    let folder = procfs(&host);
+    let (procfs, url) = (format!("--path.procfs={}", folder.path().display()), format!("--cluster.url={}", desk.url()));
+    let node = Program::start(&[], Path::new(BINARY), &["--runtime=none", "--path.netns=/nonexistent", &procfs, &url, "--node-name=n-1"]);
     let line = desk.line(0);
     assert_eq!(line.query, "names=true");
     line.say("hello", &serde_json::json!({"connection": "c-1", "at": jiff::Timestamp::now()}));
@@ -274,12 +287,6 @@ fn without_a_runtime_the_cluster_role_tells_the_names() {
     until(|| (named() == [125_000.0]).then_some(()), || node.scrape().0);
     line.say("pod", &host.declares());
     comes_to(&desk, Verdict::InForce);
-    drop(node);
-    drop(host);
-    until(|| std::fs::remove_dir(&cgroup).ok(), || format!("{cgroup} is empty"));
-    for folder in Path::new(&cgroup).ancestors().skip(1).take(2) {
-        std::fs::remove_dir(folder).unwrap();
-    }
 }
 
 #[test]
