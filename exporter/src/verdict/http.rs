@@ -4,7 +4,7 @@
 //! chaos-tproxy 0.5.3, as every release of Chaos Mesh from 2.5 ships it. What the bridge's own rules (ebtables) do with each port is not read.
 
 use super::containers::{helpers, source};
-use super::judge::{applied, home, missing, unknown};
+use super::judge::{declared_by, home, missing, unknown};
 use crate::node::iptables::Verdict;
 use crate::node::sweep::{Fate, Sweep};
 use crate::node::tc::Tc;
@@ -24,11 +24,8 @@ pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Swe
 }
 
 fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
-    let faults = applied(declared.http.as_ref(), target.stage)?.map_or(&[][..], Vec::as_slice);
     let source = source(target);
-    if !faults.iter().any(|fault| fault.source == source) {
-        return Err(missing("not_declared", "source", &source));
-    }
+    declared_by(declared.http.as_ref(), target.stage, &source, |faults| faults.iter().any(|fault| fault.source == source))?;
     let reading = home(&declared.pod, sweep)?;
     let tc = reading.tc.as_ref().map_err(|_| unknown("read_failed"))?;
     let Some(proxy) = helpers(&declared.pod, HelperKind::TproxyProxy, sweep).next() else {
@@ -44,11 +41,12 @@ fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> 
 }
 
 fn has_bridge(tc: &Tc) -> Result<(), Judgement> {
-    if tc.devices.iter().any(|device| is_bridge(device)) {
+    if tc.qdiscs.iter().any(|qdisc| is_bridge(&qdisc.device)) {
         return Ok(());
     }
-    let all_known = !tc.devices.is_empty() || tc.is_plain();
-    Err(if all_known { missing("no_bridge", "device", "tproxy's bridge") } else { unknown("read_failed") })
+    // Where default qdiscs are told without their devices, a namespace with its loopback and its link alone has no bridge all the same.
+    let all_named = tc.qdiscs.len() <= 2 || tc.qdiscs.iter().all(|qdisc| !qdisc.device.is_empty());
+    Err(if all_named { missing("no_bridge", "device", "tproxy's bridge") } else { unknown("read_failed") })
 }
 
 fn is_bridge(device: &str) -> bool {
@@ -77,7 +75,7 @@ fn hands_over(reading: &Reading) -> Result<Judgement, Judgement> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{applied, chain, declared, empty, helper, namespace, pod, rule, sweep, table, target};
+    use super::super::fixture::{applied, chain, declared, empty, helper, namespace, netem, pod, rule, sweep, table, target};
     use super::*;
     use crate::node::error::ReadError;
     use crate::node::iptables::Chain;
@@ -98,7 +96,8 @@ mod tests {
     }
 
     fn proxied() -> Sweep {
-        let tc = Tc { devices: ["lo", "eth0", "0a1b2c3d-4e5fb1", "0a1b2c3d-4e5fv1"].map(str::to_owned).into(), ..Tc::default() };
+        let qdiscs = ["lo", "eth0", "0a1b2c3d-4e5fb1", "0a1b2c3d-4e5fv1"].map(|device| netem(device, 0)).into();
+        let tc = Tc { qdiscs, ..Tc::default() };
         let mut sweep = sweep(Reading { tc: Ok(tc), ..empty() });
         sweep.namespaces.push(namespace(8, None, table("mangle", mangle())));
         let mut proxy = helper(HelperKind::TproxyProxy, 9);
@@ -132,8 +131,8 @@ mod tests {
         let spoilt: [(fn(&mut Sweep), &str, &str); 11] = [
             (|sweep| drop(sweep.helpers.pop()), "missing", "no_proxy"),
             (|sweep| (sweep.helpers, sweep.complete.processes) = (vec![], false), "unknown", "read_failed"),
-            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.devices.truncate(2))), "missing", "no_bridge"),
-            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.devices.clear())), "missing", "no_bridge"),
+            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.qdiscs.remove(2))), "missing", "no_bridge"),
+            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.qdiscs[2].device.clear())), "unknown", "read_failed"),
             (|sweep| reading(sweep, 0).tc = refused(), "unknown", "read_failed"),
             (|sweep| without(sweep, |chains| drop(chains[0].rules.pop())), "missing", "no_rule"),
             (|sweep| without(sweep, |chains| drop(chains[0].rules.remove(0))), "missing", "no_rule"),

@@ -1,7 +1,7 @@
 //! Whether what a pod's `PodIOChaos` declares is there: toda mounted over the volume, and alive.
 
 use super::containers::{called, files, helpers, may_be, source};
-use super::judge::{applied, missing, unknown};
+use super::judge::{declared_by, missing, unknown};
 use crate::node::sweep::Sweep;
 use crate::tools::helpers::HelperKind;
 use chaoscope_model::declared::{DeclaredPod, DeclaredTarget, IoFault};
@@ -13,14 +13,11 @@ pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Swe
 }
 
 fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
-    let faults = applied(declared.io.as_ref(), target.stage)?.map_or(&[][..], Vec::as_slice);
     let source = source(target);
     let is_here = |container: &str| container.is_empty() || target.container.is_empty() || container == target.container;
-    let own: Vec<&IoFault> = faults.iter().filter(|fault| fault.source == source && is_here(&fault.container)).collect();
-    if own.is_empty() {
-        return Err(missing("not_declared", "source", &source));
-    }
-    for fault in own {
+    let is_own = |fault: &&IoFault| fault.source == source && is_here(&fault.container);
+    let faults = declared_by(declared.io.as_ref(), target.stage, &source, |faults| faults.iter().any(|fault| is_own(&fault)))?;
+    for fault in faults.iter().filter(is_own) {
         let container = if fault.container.is_empty() { &target.container } else { &fault.container };
         is_mounted(declared, container, &fault.volume, sweep)?;
         is_alive(declared, container, sweep)?;

@@ -11,7 +11,7 @@ use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, Expectatio
 use chaoscope_model::verdict::{Difference, Judged, Judgement, Verdict};
 
 /// Begins [`Applied::incomplete`] where there was more than is told; anything else in it was not understood.
-pub(super) const TOO_LARGE: &str = "too large";
+const TOO_LARGE: &str = "too large";
 /// Most differences told of one target.
 const MOST_DIFFERENCES: usize = 16;
 
@@ -67,21 +67,41 @@ pub(super) fn on_its_way(stage: Stage) -> Result<(), Judgement> {
     }
 }
 
-/// What an object of the pod declares, once its daemon says that it has done so; `None` where the pod has no such object. A target on its
-/// way is told by its stage, except that a failed try is told as such.
-pub(super) fn applied<T>(object: Option<&Applied<T>>, stage: Stage) -> Result<Option<&T>, Judgement> {
-    let failed = object.is_some_and(|object| !object.failure.is_empty());
-    if failed && stage == Stage::Injecting {
+/// What an object of the pod declares, where it has something (`has`) from the experiment `source`, once its daemon says that it has done so:
+/// a target that the tool calls injected and of which its object says nothing was overridden, however far the daemon is. A target on its way
+/// is told by its stage, except that a failed try is told as such.
+pub(super) fn declared_by<'a, T>(
+    object: Option<&'a Applied<T>>,
+    stage: Stage,
+    source: &str,
+    has: impl Fn(&T) -> bool,
+) -> Result<&'a T, Judgement> {
+    let nothing = || missing("not_declared", "source", source);
+    let object = begun(object, stage)?.ok_or_else(nothing)?;
+    whole(object)?;
+    if has(&object.spec) { settled(object) } else { Err(nothing()) }
+}
+
+fn begun<T>(object: Option<&Applied<T>>, stage: Stage) -> Result<Option<&Applied<T>>, Judgement> {
+    if stage == Stage::Injecting && object.is_some_and(|object| !object.failure.is_empty()) {
         return Err(unknown("apply_failed"));
     }
-    on_its_way(stage)?;
-    let Some(object) = object else { return Ok(None) };
+    on_its_way(stage).map(|()| object)
+}
+
+fn whole<T>(object: &Applied<T>) -> Result<(), Judgement> {
+    match object.incomplete.as_str() {
+        "" => Ok(()),
+        text if text.starts_with(TOO_LARGE) => Err(unknown("too_large")),
+        _ => Err(unknown("undecodable")),
+    }
+}
+
+fn settled<T>(object: &Applied<T>) -> Result<&T, Judgement> {
     match () {
-        () if failed => Err(unknown("apply_failed")),
         () if object.generation != object.observed => Err(unknown("not_applied")),
-        () if object.incomplete.starts_with(TOO_LARGE) => Err(unknown("too_large")),
-        () if !object.incomplete.is_empty() => Err(unknown("undecodable")),
-        () => Ok(Some(&object.spec)),
+        () if !object.failure.is_empty() => Err(unknown("apply_failed")),
+        () => Ok(&object.spec),
     }
 }
 
