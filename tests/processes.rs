@@ -242,9 +242,9 @@ fn helpers_of_a_container_are_found_once_each_and_tied_to_it() {
         (HelperKind::MemStress, None, true),
     ];
     for (helper, (kind, netns, active)) in found.iter().zip(expected) {
-        let Helper { pid, start_ticks, .. } = *helper;
+        let Helper { pid, parent, start_ticks, lives_in, .. } = *helper;
         let tool = Tool::ChaosMesh;
-        assert_eq!(*helper, Helper { kind, tool, pid, start_ticks, netns, target: container.cgroup.clone(), active });
+        assert_eq!(*helper, Helper { kind, tool, pid, parent, start_ticks, netns, lives_in, target: container.cgroup.clone(), active });
         assert_eq!(processes::start_ticks(Path::new("/proc"), pid), Some(start_ticks));
     }
 
