@@ -4,7 +4,7 @@
 //! chaos-tproxy 0.5.3, as every release of Chaos Mesh from 2.5 ships it. What the bridge's own rules (ebtables) do with each port is not read.
 
 use super::containers::{helpers, source};
-use super::judge::{applied, home, missing, unknown};
+use super::judge::{declared_by, home, missing, unknown};
 use crate::node::iptables::Verdict;
 use crate::node::sweep::{Fate, Sweep};
 use crate::node::tc::Tc;
@@ -24,11 +24,8 @@ pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Swe
 }
 
 fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
-    let faults = applied(declared.http.as_ref(), target.stage)?.map_or(&[][..], Vec::as_slice);
     let source = source(target);
-    if !faults.iter().any(|fault| fault.source == source) {
-        return Err(missing("not_declared", "source", &source));
-    }
+    declared_by(declared.http.as_ref(), target.stage, &source, |faults| faults.iter().any(|fault| fault.source == source))?;
     let reading = home(&declared.pod, sweep)?;
     let tc = reading.tc.as_ref().map_err(|_| unknown("read_failed"))?;
     let Some(proxy) = helpers(&declared.pod, HelperKind::TproxyProxy, sweep).next() else {
@@ -44,11 +41,12 @@ fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> 
 }
 
 fn has_bridge(tc: &Tc) -> Result<(), Judgement> {
-    if tc.devices.iter().any(|device| is_bridge(device)) {
+    if tc.qdiscs.iter().any(|qdisc| is_bridge(&qdisc.device)) {
         return Ok(());
     }
-    let all_known = !tc.devices.is_empty() || tc.is_plain();
-    Err(if all_known { missing("no_bridge", "device", "tproxy's bridge") } else { unknown("read_failed") })
+    // Where default qdiscs are told without their devices, a namespace with its loopback and its link alone has no bridge all the same.
+    let all_named = tc.qdiscs.len() <= 2 || tc.qdiscs.iter().all(|qdisc| !qdisc.device.is_empty());
+    Err(if all_named { missing("no_bridge", "device", "tproxy's bridge") } else { unknown("read_failed") })
 }
 
 fn is_bridge(device: &str) -> bool {
@@ -72,5 +70,90 @@ fn hands_over(reading: &Reading) -> Result<Judgement, Judgement> {
         _ if reading.legacy.is_err() || reading.nft.is_err() => Err(unknown("read_failed")),
         (false, _) => Err(missing("no_rule", "rule", "mangle TPROXY")),
         (true, false) => Err(missing("no_rule", "rule", "mangle DIVERT")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{applied, chain, declared, empty, helper, namespace, netem, pod, rule, sweep, table, target};
+    use super::*;
+    use crate::node::error::ReadError;
+    use crate::node::iptables::Chain;
+    use crate::node::netns::NsId;
+    use chaoscope_model::declared::{Expectation, HttpFault};
+
+    fn abort() -> DeclaredPod {
+        let fault = HttpFault { source: "shop/abort".into(), port: 80 };
+        DeclaredPod { http: Some(applied(vec![fault])), ..declared(vec![target("HTTPChaos", "abort", Expectation::Http)]) }
+    }
+
+    fn mangle() -> Vec<Chain> {
+        let to = |target: &str| rule(&format!("-j {target}"), None, Verdict::Target(target.into()));
+        vec![
+            chain("PREROUTING", vec![rule("-m socket", None, Verdict::Jump(DIVERT.into())), to("TPROXY")]),
+            chain(DIVERT, vec![to("MARK")]),
+        ]
+    }
+
+    fn proxied() -> Sweep {
+        let qdiscs = ["lo", "eth0", "0a1b2c3d-4e5fb1", "0a1b2c3d-4e5fv1"].map(|device| netem(device, 0)).into();
+        let tc = Tc { qdiscs, ..Tc::default() };
+        let mut sweep = sweep(Reading { tc: Ok(tc), ..empty() });
+        sweep.namespaces.push(namespace(8, None, table("mangle", mangle())));
+        let mut proxy = helper(HelperKind::TproxyProxy, 9);
+        proxy.lives_in = Some(NsId { dev: 4, ino: 8 });
+        sweep.helpers = vec![(Some(pod()), helper(HelperKind::Tproxy, 8)), (Some(pod()), proxy)];
+        sweep
+    }
+
+    fn reading(sweep: &mut Sweep, at: usize) -> &mut Reading {
+        let Fate::Read(reading, _) = &mut sweep.namespaces[at].fate else { panic!("it was read") };
+        reading
+    }
+
+    fn without(sweep: &mut Sweep, spoil: fn(&mut Vec<Chain>)) {
+        let mut chains = mangle();
+        spoil(&mut chains);
+        *reading(sweep, 1) = table("mangle", chains);
+    }
+
+    fn refused<T>() -> Result<T, ReadError> {
+        Err(ReadError::of("netlink", rustix::io::Errno::PERM))
+    }
+
+    #[test]
+    fn it_takes_the_proxy_the_bridge_and_the_rules() {
+        let told = |declared: &DeclaredPod, sweep: &Sweep| {
+            let judgement = judge(declared, &declared.targets[0], sweep);
+            (judgement.verdict.as_str(), judgement.reason)
+        };
+        assert_eq!(told(&abort(), &proxied()), ("in_force", String::new()));
+        let spoilt: [(fn(&mut Sweep), &str, &str); 11] = [
+            (|sweep| drop(sweep.helpers.pop()), "missing", "no_proxy"),
+            (|sweep| (sweep.helpers, sweep.complete.processes) = (vec![], false), "unknown", "read_failed"),
+            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.qdiscs.remove(2))), "missing", "no_bridge"),
+            (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.qdiscs[2].device.clear())), "unknown", "read_failed"),
+            (|sweep| reading(sweep, 0).tc = refused(), "unknown", "read_failed"),
+            (|sweep| without(sweep, |chains| drop(chains[0].rules.pop())), "missing", "no_rule"),
+            (|sweep| without(sweep, |chains| drop(chains[0].rules.remove(0))), "missing", "no_rule"),
+            (|sweep| without(sweep, |chains| chains[1].rules.clear()), "missing", "no_rule"),
+            (|sweep| reading(sweep, 1).legacy = refused(), "unknown", "read_failed"),
+            (|sweep| drop(sweep.namespaces.pop()), "unknown", "read_failed"),
+            (|sweep| drop(sweep.namespaces.remove(0)), "unknown", "not_visited"),
+        ];
+        for (at, (spoil, verdict, reason)) in spoilt.into_iter().enumerate() {
+            let mut sweep = proxied();
+            spoil(&mut sweep);
+            assert_eq!(told(&abort(), &sweep), (verdict, reason.to_owned()), "{at}");
+        }
+        let nothing = DeclaredPod { http: Some(applied(vec![])), ..abort() };
+        assert_eq!(told(&nothing, &proxied()), ("missing", "not_declared".to_owned()));
+    }
+
+    #[test]
+    fn only_the_proxys_bridge_is_its_bridge() {
+        for name in ["0a1b2c3d-4e5fb2", "docker0b1", "b1", "0a1b2c3d-4e5fv1", "0a1b2c3dd4e5fb1", "g0a1b2c3-4e5fb1"] {
+            assert!(!is_bridge(name), "{name}");
+        }
     }
 }

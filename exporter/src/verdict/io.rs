@@ -1,7 +1,7 @@
 //! Whether what a pod's `PodIOChaos` declares is there: toda mounted over the volume, and alive.
 
 use super::containers::{called, files, helpers, may_be, source};
-use super::judge::{applied, missing, unknown};
+use super::judge::{declared_by, missing, unknown};
 use crate::node::sweep::Sweep;
 use crate::tools::helpers::HelperKind;
 use chaoscope_model::declared::{DeclaredPod, DeclaredTarget, IoFault};
@@ -13,14 +13,11 @@ pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Swe
 }
 
 fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
-    let faults = applied(declared.io.as_ref(), target.stage)?.map_or(&[][..], Vec::as_slice);
     let source = source(target);
     let is_here = |container: &str| container.is_empty() || target.container.is_empty() || container == target.container;
-    let own: Vec<&IoFault> = faults.iter().filter(|fault| fault.source == source && is_here(&fault.container)).collect();
-    if own.is_empty() {
-        return Err(missing("not_declared", "source", &source));
-    }
-    for fault in own {
+    let is_own = |fault: &&IoFault| fault.source == source && is_here(&fault.container);
+    let faults = declared_by(declared.io.as_ref(), target.stage, &source, |faults| faults.iter().any(|fault| is_own(&fault)))?;
+    for fault in faults.iter().filter(is_own) {
         let container = if fault.container.is_empty() { &target.container } else { &fault.container };
         is_mounted(declared, container, &fault.volume, sweep)?;
         is_alive(declared, container, sweep)?;
@@ -52,4 +49,73 @@ fn is_alive(declared: &DeclaredPod, container: &str, sweep: &Sweep) -> Result<()
 /// Whether a mount point is the declared volume: a path may be declared with a slash at its end.
 pub(super) fn is_volume(volume: &str, point: &str) -> bool {
     volume == point || (volume.trim_end_matches('/') == point.trim_end_matches('/') && volume.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{applied, declared, empty, helper, looked, pod, sweep, target};
+    use super::*;
+    use crate::node::sweep::{Files, Looked};
+    use chaoscope_model::declared::{Applied, Expectation, Stage};
+
+    fn slow() -> DeclaredPod {
+        let fault = IoFault { source: "shop/slow".into(), container: "web".into(), volume: "/data".into() };
+        DeclaredPod { io: Some(applied(vec![fault])), ..declared(vec![target("IOChaos", "slow", Expectation::Io)]) }
+    }
+
+    fn told(declared: &DeclaredPod, sweep: &Sweep) -> (&'static str, String) {
+        let judgement = judge(declared, &declared.targets[0], sweep);
+        (judgement.verdict.as_str(), judgement.reason)
+    }
+
+    fn mounted() -> Sweep {
+        let mut sweep = sweep(empty());
+        sweep.mounts = vec![Files { pod: Some(pod()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: None }];
+        sweep.helpers = vec![(Some(pod()), helper(HelperKind::Toda, 9))];
+        sweep
+    }
+
+    #[test]
+    fn it_takes_the_mount_and_the_process() {
+        assert_eq!(told(&slow(), &mounted()), ("in_force", String::new()));
+        let spoilt: [(fn(&mut Sweep), &str, &str); 7] = [
+            (|sweep| sweep.mounts.clear(), "missing", "no_mount"),
+            (|sweep| sweep.mounts[0].toda = vec!["/elsewhere".into()], "missing", "no_mount"),
+            (|sweep| sweep.mounts[0].container = "sidecar".into(), "missing", "no_mount"),
+            (|sweep| sweep.helpers.clear(), "missing", "no_process"),
+            (|sweep| sweep.helpers[0].0 = None, "unknown", "ambiguous"),
+            (|sweep| (sweep.helpers, sweep.complete.processes) = (vec![], false), "unknown", "read_failed"),
+            (|sweep| (sweep.mounts, sweep.looked) = (vec![], vec![Looked { mounts: false, ..looked("web") }]), "unknown", "read_failed"),
+        ];
+        for (spoil, verdict, reason) in spoilt {
+            let mut sweep = mounted();
+            spoil(&mut sweep);
+            assert_eq!(told(&slow(), &sweep), (verdict, reason.to_owned()));
+        }
+        assert!(is_volume("/data/", "/data") && is_volume("/", "/") && !is_volume("", "/") && !is_volume("/data", "/database"));
+    }
+
+    #[test]
+    fn the_object_must_have_been_applied_and_have_it() {
+        let spoilt: [(fn(&mut DeclaredPod), &str, &str); 9] = [
+            (|pod| pod.io = None, "missing", "not_declared"),
+            (|pod| object(pod).spec.clear(), "missing", "not_declared"),
+            (|pod| object(pod).spec[0].source = "shop/other".into(), "missing", "not_declared"),
+            (|pod| object(pod).spec[0].container = "sidecar".into(), "missing", "not_declared"),
+            (|pod| object(pod).observed = 1, "unknown", "not_applied"),
+            (|pod| object(pod).failure = "no".into(), "unknown", "apply_failed"),
+            (|pod| object(pod).incomplete = "too large".into(), "unknown", "too_large"),
+            (|pod| pod.targets[0].stage = Stage::Injecting, "unknown", "starting"),
+            (|pod| pod.targets[0].stage = Stage::Recovering, "unknown", "recovering"),
+        ];
+        for (spoil, verdict, reason) in spoilt {
+            let mut pod = slow();
+            spoil(&mut pod);
+            assert_eq!(told(&pod, &mounted()), (verdict, reason.to_owned()));
+        }
+    }
+
+    fn object(pod: &mut DeclaredPod) -> &mut Applied<Vec<IoFault>> {
+        pod.io.as_mut().unwrap()
+    }
 }

@@ -9,6 +9,8 @@ mod containers;
 mod dns;
 pub mod faults;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod http;
 mod io;
 mod judge;

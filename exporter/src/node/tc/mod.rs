@@ -16,7 +16,6 @@ use super::netlink::{Buffer, Request, Socket, attributes, messages, name, u32_at
 use filter::Filter;
 use options::Options;
 use serde::{Serialize, Serializer};
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// `RTM_GETQDISC`.
@@ -29,10 +28,6 @@ const GET_CLASS: u16 = 42;
 const NEW_CLASS: u16 = 40;
 /// `sizeof(struct tcmsg)`: family, padding, ifindex (at 4), handle (8), parent (12), info (16).
 const TCMSG: usize = 20;
-/// Most devices whose names are looked up only to know that they are there: a host may have thousands.
-const MOST_DEVICES: usize = 64;
-/// Devices of a namespace that nothing was added to: its loopback and its link.
-const PLAIN_DEVICES: usize = 2;
 /// How often a tree that changed while its classes and filters were read is read again.
 const ATTEMPTS: usize = 4;
 
@@ -50,27 +45,6 @@ pub struct Tc {
     pub classes: Vec<Class>,
     /// Filters of classful and ingress qdiscs.
     pub filters: Vec<Filter>,
-    /// Names of all devices that have a qdisc, the kernel's default included. Looked up only where one is not the default or where there
-    /// are more than two devices, and at most 64: empty means that nobody asked, [`Tc::has_device`] what is known all the same.
-    #[serde(skip)]
-    pub devices: Vec<String>,
-}
-
-impl Tc {
-    /// Whether there is a device of this name that is up; `None`: not known.
-    pub fn has_device(&self, name: &str) -> Option<bool> {
-        (!self.devices.is_empty()).then(|| self.devices.iter().any(|device| device == name))
-    }
-
-    /// Whether there is nothing but a loopback and one link.
-    pub fn is_plain(&self) -> bool {
-        self.indices().len() <= PLAIN_DEVICES
-    }
-
-    /// Interface indices of the devices that have a qdisc.
-    fn indices(&self) -> BTreeSet<u32> {
-        self.qdiscs.iter().map(|qdisc| qdisc.ifindex).collect()
-    }
 }
 
 /// A tc handle or class id: major in the upper, minor in the lower 16 bits, printed in hex as tc does.
@@ -153,10 +127,8 @@ pub type Class = Qdisc;
 pub fn read(socket: &mut Socket, buffer: &mut Buffer, all_named: bool) -> Result<Tc, ReadError> {
     let mut qdiscs = qdiscs(socket, buffer, all_named)?;
     for _ in 0..ATTEMPTS {
-        let mut tc = Tc { qdiscs, ..Tc::default() };
-        let asked = details(&mut tc, socket, buffer)?;
-        tc.devices = devices(&tc, socket)?;
-        if !asked {
+        let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
+        if !details(&mut tc, socket, buffer)? {
             return Ok(tc);
         }
         qdiscs = self::qdiscs(socket, buffer, all_named)?;
@@ -187,20 +159,6 @@ fn qdiscs(socket: &mut Socket, buffer: &mut Buffer, all_named: bool) -> Result<V
             }
     });
     failure.map_or(Ok(out), Err)
-}
-
-/// Names of the devices, where they matter. One that is gone by now is none.
-fn devices(tc: &Tc, socket: &Socket) -> Result<Vec<String>, ReadError> {
-    if tc.qdiscs.iter().all(Qdisc::is_default) && tc.qdiscs.len() <= PLAIN_DEVICES {
-        return Ok(Vec::new());
-    }
-    let indices = tc.indices();
-    let wanted = indices.len() <= MOST_DEVICES;
-    let names = indices.into_iter().filter(|_| wanted).map(|index| match socket.device_name(index) {
-        Err(ReadError::Gone { .. }) => Ok(None),
-        answer => answer.map(Some),
-    });
-    names.filter_map(Result::transpose).collect()
 }
 
 /// Adds classes and filters. Says whether there was anything to ask for.
