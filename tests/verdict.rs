@@ -20,6 +20,8 @@ mod netem;
 mod partition;
 #[path = "verdict/properties.rs"]
 mod properties;
+#[path = "verdict/real.rs"]
+mod real;
 #[path = "verdict/recordings.rs"]
 mod recordings;
 #[path = "kernel/support.rs"]
