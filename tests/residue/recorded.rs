@@ -26,7 +26,7 @@ fn restore(container: &Container, name: &str, moment: &str) {
     let file = |name: &str| folder.join(name).display().to_string();
     container.run("ip link show eth0 >/dev/null 2>&1 || ip link add eth0 type bridge; ip link set eth0 up");
     // What refers to sets goes first, then the sets: a namespace may hold an earlier state.
-    container.run("iptables-legacy -F; iptables-legacy -X; ipset destroy");
+    container.run("iptables-legacy -F; iptables-legacy -X; ipset flush; ipset destroy");
     container.run(&format!("ipset restore <'{}'; iptables-legacy-restore <'{}'", file("ipset-save.txt"), file("iptables-save.txt")));
 }
 
