@@ -115,6 +115,8 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
+        looked: vec![],
+        booted: None,
         complete: Complete::default(),
         unreadable: 2,
         limitations: vec![
@@ -153,7 +155,17 @@ fn observed(pod: Option<Pod>, name: Option<&str>, inode: u64, containers: &[&str
 
 fn helper(kind: HelperKind) -> Helper {
     let target = Cgroup { pod_uid: None, container_id: None };
-    Helper { kind, tool: Tool::ChaosMesh, pid: 4711, start_ticks: 1, netns: None, target, active: kind.is_active() }
+    Helper {
+        kind,
+        tool: Tool::ChaosMesh,
+        pid: 4711,
+        parent: 4710,
+        start_ticks: 1,
+        netns: None,
+        lives_in: None,
+        target,
+        active: kind.is_active(),
+    }
 }
 
 fn refused(call: &'static str) -> ReadError {

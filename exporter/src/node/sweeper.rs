@@ -3,10 +3,11 @@
 //!
 //! Blocking work is done on threads of its own, never on the runtime's. To add a part: a field of [`Sweep`] and a line in [`Work::run`].
 
+use super::boot;
 use super::containers::{Containers, Find, Roster};
 use super::dwellers::{Dweller, dwellers};
 use super::error::ReadError;
-use super::limits::{self, Limitation};
+use super::limits;
 use super::modules::Modules;
 use super::mounts::{self, ResolvConf};
 use super::names;
@@ -14,7 +15,7 @@ use super::namespaces::{self, Namespace, Sources};
 use super::netns;
 use super::processes::{self, Helper, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweep::{Complete, Fate, Files, Observed, Part, Skip, Sweep};
+use super::sweep::{Complete, Fate, Files, Looked, Observed, Part, Skip, Sweep};
 use super::visit::Plan;
 use super::visits::{Visit, visit_all};
 use crate::exposition::Distribution;
@@ -96,6 +97,8 @@ impl Work {
             unreadable: 0,
             helpers: Vec::new(),
             mounts: Vec::new(),
+            looked: Vec::new(),
+            booted: boot::began(&self.config.procfs, at),
             limitations: limits::capabilities(),
             durations: Distribution::default(),
         };
@@ -127,7 +130,7 @@ impl Work {
         self.visit(&mut sweep, found, until);
         let begin = Instant::now();
         let dwellers = dwellers(&sweep.namespaces, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
-        sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
+        self.mounts(&mut sweep, dwellers, until);
         sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
         let helpers = table.map_or_else(Vec::new, |table| table.helpers());
         sweep.helpers = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper)).collect();
@@ -161,18 +164,20 @@ impl Work {
         sweep.durations = durations.clone();
     }
 
-    fn mounts(&self, dwellers: Vec<Dweller>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
+    fn mounts(&self, sweep: &mut Sweep, dwellers: Vec<Dweller>, until: Instant) {
         let mut unseen = limits::Unseen::default();
-        let mut out = Vec::new();
-        for Dweller { pod, container, pid } in dwellers {
-            let Some(mounts) = unseen.note(mounts::read(&self.config.procfs, pid, until)) else { continue };
-            let resolv_conf = unseen.note(mounts.resolv_conf);
-            if !mounts.toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
-                out.push(Files { pod, container, toda: mounts.toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
+        for Dweller { pod, container, nameless, pid } in dwellers {
+            let mounts = unseen.note(mounts::read(&self.config.procfs, pid, until));
+            let (read, toda, resolv_conf) =
+                mounts.map_or((false, Vec::new(), None), |mounts| (true, mounts.toda, unseen.note(mounts.resolv_conf)));
+            let uid = pod.as_ref().map_or_else(String::new, |pod| pod.uid.clone());
+            let resolv_conf_read = resolv_conf.is_some();
+            sweep.looked.push(Looked { pod: uid, container: container.clone(), nameless, mounts: read, resolv_conf: resolv_conf_read });
+            if !toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
+                sweep.mounts.push(Files { pod, container, toda: toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
             }
         }
-        limitations.extend(unseen.limitation());
-        out
+        sweep.limitations.extend(unseen.limitation());
     }
 
     /// The pod a helper acts on: by its network namespace, else by the pod's uid.

@@ -67,16 +67,9 @@ pub(super) fn on_its_way(stage: Stage) -> Result<(), Judgement> {
     }
 }
 
-/// What an object of the pod declares, once its daemon says that it has done so; `None` where the pod has no such object. A target on its
-/// way is told by its stage, except that a failed try is told as such.
-pub(super) fn applied<T>(object: Option<&Applied<T>>, stage: Stage) -> Result<Option<&T>, Judgement> {
-    let Some(object) = begun(object, stage)? else { return Ok(None) };
-    whole(object)?;
-    settled(object).map(Some)
-}
-
-/// What an object of the pod declares, where it has something (`has`) from the experiment `source`: a target that the tool calls injected and
-/// of which its object says nothing was overridden, however far the daemon is.
+/// What an object of the pod declares, where it has something (`has`) from the experiment `source`, once its daemon says that it has done so:
+/// a target that the tool calls injected and of which its object says nothing was overridden, however far the daemon is. A target on its way
+/// is told by its stage, except that a failed try is told as such.
 pub(super) fn declared_by<'a, T>(
     object: Option<&'a Applied<T>>,
     stage: Stage,

@@ -4,9 +4,12 @@
 //! To judge one more kind of fault: a variant of `Expectation` in the model, a file here, an arm in [`judge`].
 
 mod agreement;
+mod containers;
 mod dns;
 pub mod faults;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod http;
 mod io;
 mod judge;

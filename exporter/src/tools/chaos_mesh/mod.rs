@@ -7,6 +7,8 @@ pub mod decode;
 mod expects;
 mod fields;
 pub mod kinds;
+pub mod layout;
+pub mod names;
 mod network;
 mod notice;
 mod pod_faults;
