@@ -26,6 +26,11 @@ mod messages;
 mod node;
 #[path = "faults/program.rs"]
 mod program;
+#[path = "link/real.rs"]
+mod real;
+#[path = "cluster/program.rs"]
+#[allow(unreachable_pub, reason = "shared with the tests of the cluster role")]
+mod role;
 #[path = "kit/runtime_scripted.rs"]
 #[allow(dead_code, reason = "shared with the tests of the runtime client")]
 mod scripted;

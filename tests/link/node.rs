@@ -258,10 +258,10 @@ fn a_lost_connection_changes_no_verdict_and_one_never_made_gives_none() {
 }
 
 /// A folder that looks like /proc and shows process 1 and the pod's, which only its control group names.
-fn procfs(host: &Host) -> TempDir {
+pub(crate) fn procfs(uid: &str, container: &str, netns: &Netns) -> TempDir {
     let folder = TempDir::new().unwrap();
-    let group = format!("/kubepods/burstable/pod{}/{}", host.declared.uid(), host.declared.id());
-    for (pid, group, netns) in [(1, "/", "/proc/self/ns/net".into()), (host.netns.pid(), group.as_str(), host.netns.path())] {
+    let group = format!("/kubepods/burstable/pod{uid}/{container}");
+    for (pid, group, netns) in [(1, "/", "/proc/self/ns/net".into()), (netns.pid(), group.as_str(), netns.path())] {
         let entry = folder.path().join(pid.to_string());
         fs::create_dir_all(entry.join("ns")).unwrap();
         symlink(netns, entry.join("ns/net")).unwrap();
@@ -275,7 +275,7 @@ fn procfs(host: &Host) -> TempDir {
 #[ignore = "needs root and namespaces: run by make test"]
 fn without_a_runtime_the_cluster_role_tells_the_names() {
     let (host, desk) = (Host::new(), Desk::start());
-    let folder = procfs(&host);
+    let folder = procfs(&host.declared.uid(), &host.declared.id(), &host.netns);
     let (procfs, url) = (format!("--path.procfs={}", folder.path().display()), format!("--cluster.url={}", desk.url()));
     let node = Program::start(&[], Path::new(BINARY), &["--runtime=none", "--path.netns=/nonexistent", &procfs, &url, "--node-name=n-1"]);
     let line = desk.line(0);
