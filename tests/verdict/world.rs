@@ -44,6 +44,8 @@ pub fn sweep(pod: &Pod, fate: Fate) -> Sweep {
         unreadable: 0,
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }
