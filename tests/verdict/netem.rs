@@ -88,7 +88,7 @@ fn what_a_release_does_wrong_is_told() {
         netns.apply(&slow, Release::Misread);
         let told = netns.said(&slow).remove(0);
         let figures = (told.differences[0].declared.as_str(), told.differences[0].read.as_str());
-        assert_eq!((word(&told).as_str(), figures), ("drifted delay", ("100ms", "100µs")));
+        assert_eq!((word(&told).as_str(), figures), ("drifted delay", ("100ms", "99.968µs")));
         for release in [Release::Numbers, Release::Texts] {
             netns.apply(&slow, release);
             assert_eq!(netns.words(&slow), ["in_force"], "{release:?}");
@@ -99,6 +99,15 @@ fn what_a_release_does_wrong_is_told() {
         netns.apply(&dropped, Release::Texts);
         let told = netns.said(&dropped).remove(0);
         assert_eq!((word(&told).as_str(), told.differences.len()), ("drifted delay", 1), "{told:?}");
+
+        // tc sends the correlation of duplicates only along with another one.
+        let double = |more: &Value| json!({"tcs": [with(json!({"type": "netem", "source": "shop/both", "duplicate": {"duplicate": "40", "correlation": "25"}}), more)]});
+        for (more, wanted) in
+            [(json!({}), "drifted duplicate_correlation"), (json!({"loss": {"loss": "10", "correlation": "5"}}), "in_force")]
+        {
+            netns.apply(&double(&more), Release::Texts);
+            assert_eq!(netns.words(&double(&more)), [wanted]);
+        }
 
         // The second device's first chain is written over the first device's.
         let two = spec([filtered("a", "eth0", "10ms"), filtered("b", "eth1", "20ms")]);
@@ -172,9 +181,10 @@ fn awkward() -> Vec<Value> {
         );
     }
     for (figure, correlation) in [("0.000001", "1"), ("33.3333333", "66.6666"), ("99.999999", "0"), ("100", "12.345678"), ("0.1", "50")] {
-        for word in ["loss", "duplicate", "corrupt"] {
+        for word in ["loss", "corrupt"] {
             out.push(json!({"type": "netem", "source": "shop/odd", word: {word: figure, "correlation": correlation}}));
         }
+        out.push(json!({"type": "netem", "source": "shop/odd", "duplicate": {"duplicate": figure, "correlation": "0"}}));
         let reorder = json!({"reorder": figure, "correlation": correlation, "gap": if figure == "0.1" { 3 } else { 0 }});
         out.push(json!({"type": "netem", "source": "shop/odd", "delay": {"latency": "10ms", "jitter": "0ms", "correlation": "30", "reorder": reorder}}));
     }
@@ -204,14 +214,15 @@ fn rounding_raises_no_alarm() {
         assert!(tcs.len() >= 40, "of {} only {made:?}", names.len());
         let told = netns.said(&json!({ "tcs": tcs })).remove(0);
         assert_eq!(word(&told), "in_force", "{told:#?}");
-        // The same figures, each a little more: every one is told.
+        // The same figures, each more by what cannot be rounding: every one is told.
         let reading = netns.look();
         for (at, tc) in tcs.iter().enumerate() {
             let mut other = network(&json!({"tcs": [tc]}));
             if let chaoscope_model::declared::Shape::Netem(netem) = &mut other.tcs[0].does {
-                let more = |figure: &mut Option<f64>| *figure = figure.filter(|it| *it > 0.0).map(|it| it * 1.01 + 2e-8);
-                for figure in [&mut netem.delay, &mut netem.loss, &mut netem.duplicate, &mut netem.corrupt] {
-                    more(figure);
+                let more = |figure: Option<f64>, step: f64| figure.filter(|it| *it > 0.0).map(|it| it * 1.01 + step);
+                netem.delay = more(netem.delay, 2e-6);
+                for figure in [&mut netem.loss, &mut netem.duplicate, &mut netem.corrupt] {
+                    *figure = more(*figure, 2e-8);
                 }
                 netem.rate = netem.rate.map(|rate| rate * 1.01 + 1.0);
             }

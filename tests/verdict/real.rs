@@ -165,8 +165,8 @@ fn time(value: &Value, release: Release) -> Option<String> {
                 .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?.parse::<f64>().ok()?, *scale)))
                 .unwrap();
             let microseconds = (number * scale) as u64;
-            let unit = if release == Release::Misread { "ns" } else { "" };
-            (microseconds > 0).then(|| format!("{microseconds}{unit}"))
+            let number = if release == Release::Misread { format!("{}us", microseconds as f64 / 1e3) } else { microseconds.to_string() };
+            (microseconds > 0).then_some(number)
         }
     }
 }
