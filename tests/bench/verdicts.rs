@@ -26,7 +26,7 @@ pub fn measure(count: usize, bars: &mut Vec<Bar>) {
     let config = Config { procfs: "/proc".into(), named: "/nonexistent".into(), threads: 2, host_network: false, members: true };
     let sweeper = Sweeper::new(config, Box::new(|| None));
     let (mut agreement, mut leftovers) = (Agreement::default(), Leftovers::default());
-    let (mut whole, mut visited, mut added) = (vec![], vec![], vec![]);
+    let (mut whole, mut visited, mut added, mut parts) = (vec![], vec![], vec![], [vec![], vec![], vec![]]);
     for second in 0..=i64::try_from(HOT).expect("few") {
         let start = Instant::now();
         let found = runtime.block_on(sweeper.read(Duration::ZERO, start + Duration::from_mins(1))).expect("a sweep");
@@ -37,18 +37,23 @@ pub fn measure(count: usize, bars: &mut Vec<Bar>) {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
         let start = Instant::now();
         let survey = Survey::of(&sweep);
+        let surveyed = start.elapsed();
         let held = agreement.visit(declared.values().flat_map(|pod| judge(pod, &sweep)).collect(), at);
+        let judged = start.elapsed();
         let left = leftovers.visit(left_over(&sweep, &survey, &declared), &sweep, at);
-        added.push(start.elapsed());
+        let all = start.elapsed();
+        parts.iter_mut().zip([surveyed, judged - surveyed, all - judged]).for_each(|(part, took)| part.push(took));
+        added.push(all);
         assert_eq!((held.len(), left.len()), (count, 0), "one verdict each, and nothing left over");
         let as_declared =
             |judged: &&chaoscope_model::verdict::Judged| judged.judgement.verdict == chaoscope_model::verdict::Verdict::InForce;
         assert!(second == 0 || held.iter().all(|judged| as_declared(&judged)), "{:?}", held.iter().find(|judged| !as_declared(judged)));
     }
     let (whole, visited, added) = (median(whole), median(visited), median(added));
+    let [survey, judging, left] = parts.map(|part| ms(median(part)));
     let share = |of: Duration| 100.0 * added.as_secs_f64() / of.as_secs_f64();
     println!(
-        "\nverdicts on {count} namespaces: {:.2} ms ({:.1} µs each), beside a sweep of {:.2} ms, of which {:.2} ms are the visits alone \
+        "\nverdicts on {count} namespaces: {:.2} ms ({:.1} µs each: survey {survey:.2} ms, judging {judging:.2}, leftovers {left:.2}), beside a sweep of {:.2} ms, of which {:.2} ms are the visits alone \
          ({:.1} % of those); two threads",
         ms(added),
         added.as_secs_f64() * 1e6 / count as f64,
