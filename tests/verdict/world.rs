@@ -46,6 +46,8 @@ pub fn sweep(pod: &Pod, fate: Fate) -> Sweep {
         looked: vec![],
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }
