@@ -42,8 +42,12 @@ pub fn sweep(pod: &Pod, fate: Fate) -> Sweep {
         namespaces: vec![Observed { namespace, fate }],
         complete: Complete { processes: true, namespaces: true },
         unreadable: 0,
+        booted: None,
+        looked: vec![],
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }

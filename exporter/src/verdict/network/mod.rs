@@ -29,9 +29,10 @@ fn checked(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Re
     let source = format!("{}/{}", target.experiment.namespace, target.experiment.name);
     let network = declared_by(declared.network.as_ref(), target.stage, &source, |network| has(network, &source))?;
     let reading = home(&declared.pod, sweep)?;
+    let filter = chains::Filter::of(reading);
     let mut found = Found::default();
-    shaping::check(network, &source, reading, &mut found);
-    chains::check(network, &source, reading, &mut found);
+    shaping::check(network, &source, reading, &filter, &mut found);
+    chains::check(network, &source, reading, &filter, &mut found);
     sets::check(network, &source, reading, &mut found);
     Ok(found.judgement())
 }
