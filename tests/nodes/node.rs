@@ -80,14 +80,18 @@ impl Node {
 
     /// Whether nothing but comments comes for so long.
     pub fn is_silent_for(&mut self, time: Duration) -> bool {
-        self.lines.get_ref().set_read_timeout(Some(time)).unwrap();
+        let end = Instant::now() + time;
         let mut line = String::new();
-        let silent = match self.lines.read_line(&mut line) {
-            Err(_) => line.is_empty(),
-            Ok(_) => line.starts_with(':'),
-        };
-        self.lines.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
-        silent
+        while line.is_empty() || line == "\n" || line.starts_with(':') {
+            line.clear();
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.lines.get_ref().set_read_timeout(Some(left)).unwrap();
+            if self.lines.read_line(&mut line).is_err() {
+                self.lines.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+                return line.is_empty();
+            }
+        }
+        panic!("{line}");
     }
 
     /// Whether the connection is over.

@@ -62,6 +62,7 @@ fn a_pod_that_goes_is_declared_no_more_and_its_target_is_missing() {
     node.until(|event, data| event == "gone" && data["uid"] == uid.as_str());
     let target = lab.target("cut", |target| target["verdict"] == "missing");
     assert_eq!(target["verdict_reason"], "pod_gone");
+    std::thread::sleep(Duration::from_secs(2)); // whole seconds tell which of two pods was injected
     lab.kube.create(&on_node("web-0", "n1"));
     let target = lab.target("cut", |target| target["verdict_reason"] == "pod_replaced");
     assert_eq!(target["verdict"], "missing");
