@@ -77,7 +77,8 @@ fn check_verdict(judged: &Judged) -> Result<(), Bad> {
     text("verdicts.run", &judged.run)?;
     text("verdicts.target", &judged.target)?;
     text("verdicts.selector", &judged.selector)?;
-    let word = |reason: &str| reason.len() <= 64 && reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let word =
+        |reason: &str| reason.len() <= 64 && reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !word(&judged.judgement.reason) {
         return Err(Bad::Word("verdicts.reason"));
     }
@@ -169,15 +170,11 @@ fn news(standing: &Standing<'_>, told: Option<&Judgement>, complete: bool) -> Op
 }
 
 /// What is left of a run that ended, where that is news.
-fn left(
-    standing: &Standing<'_>,
-    residue: &[Residue],
-    visited: &HashSet<String>,
-    now: Timestamp,
-) -> Option<Left> {
+fn left(standing: &Standing<'_>, residue: &[Residue], visited: &HashSet<String>, now: Timestamp) -> Option<Left> {
     let (run, uid) = (standing.run, &*standing.site.as_ref()?.uid);
     let of_run = |it: &&Residue| {
-        let named = |about: &chaoscope_model::Reference| about.kind == run.kind && about.namespace == run.namespace && about.name == run.name;
+        let named =
+            |about: &chaoscope_model::Reference| about.kind == run.kind && about.namespace == run.namespace && about.name == run.name;
         it.pod.uid == uid && (it.run.as_deref() == Some(&run.id) || (it.run.is_none() && it.experiment.as_ref().is_some_and(named)))
     };
     let worst = |it: &Residue| if it.effect == Effect::Effective { Left::Effective } else { Left::Benign };

@@ -103,7 +103,12 @@ impl Roll {
             let judged = |judgement: Judgement, residue| JudgedAt {
                 uid: uid.to_owned(),
                 node: String::new(),
-                judged: Judged { run: standing.run.id.clone(), target: target.id.clone(), selector: standing.selector.to_owned(), judgement },
+                judged: Judged {
+                    run: standing.run.id.clone(),
+                    target: target.id.clone(),
+                    selector: standing.selector.to_owned(),
+                    judgement,
+                },
                 residue,
                 at: now,
             };
@@ -141,7 +146,9 @@ impl Roll {
     fn without_past(&self) -> Vec<Arc<str>> {
         let wants = |name: &&Arc<str>| {
             let node = self.nodes.get(*name);
-            node.is_some_and(|node| node.line.is_some() && node.ended.is_none() && !(node.experiments.is_empty() && node.residue.is_empty()))
+            node.is_some_and(|node| {
+                node.line.is_some() && node.ended.is_none() && !(node.experiments.is_empty() && node.residue.is_empty())
+            })
         };
         self.dirty.iter().filter(wants).cloned().collect()
     }

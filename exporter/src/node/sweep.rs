@@ -2,6 +2,7 @@
 //!
 //! To add something a sweep sees: a field of [`Sweep`].
 
+use super::boot;
 use super::error::ReadError;
 use super::limits::Limitation;
 use super::mounts::ResolvConf;
@@ -11,6 +12,7 @@ use super::visit::Reading;
 use crate::exposition::Distribution;
 use chaoscope_model::Pod;
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// What one sweep saw.
@@ -138,6 +140,26 @@ impl Skip {
 }
 
 impl Sweep {
+    /// One that begins now.
+    pub(super) fn begun(runtime: String, procfs: &Path) -> Self {
+        let at = jiff::Timestamp::now();
+        Self {
+            at,
+            took: Duration::ZERO,
+            runtime,
+            parts: Vec::new(),
+            namespaces: Vec::new(),
+            complete: Complete::default(),
+            unreadable: 0,
+            helpers: Vec::new(),
+            mounts: Vec::new(),
+            looked: Vec::new(),
+            booted: boot::began(procfs, at),
+            limitations: Vec::new(),
+            durations: Distribution::default(),
+        }
+    }
+
     /// Whether chaos may hide behind something that could not be seen.
     pub fn is_blind(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.blinds)

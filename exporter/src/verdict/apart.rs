@@ -68,7 +68,11 @@ fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
     }
     let untouched: Vec<Difference> = mine
         .filter(|failed| !failed.replaced)
-        .map(|failed| Difference { parameter: format!("image of {}", failed.container), declared: "replaced".into(), read: "its own".into() })
+        .map(|failed| Difference {
+            parameter: format!("image of {}", failed.container),
+            declared: "replaced".into(),
+            read: "its own".into(),
+        })
         .take(16)
         .collect();
     if untouched.is_empty() {

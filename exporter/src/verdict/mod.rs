@@ -17,6 +17,7 @@ mod judge;
 mod leftovers;
 mod network;
 mod residue;
+mod stated;
 mod stress;
 
 pub use agreement::Agreement;
@@ -24,3 +25,4 @@ pub use findings::{Finding, Survey, drops_by_policy, filter_tool, is_chaos_rule,
 pub use judge::judge;
 pub use leftovers::Leftovers;
 pub use residue::left_over;
+pub use stated::{Stated, stated, untold};

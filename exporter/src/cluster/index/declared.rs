@@ -102,8 +102,14 @@ impl Index {
             return;
         }
         let lacks = |about: &&Reference| about.kind == listed.kind && !listed.uids.contains(&about.uid);
-        let gone: Vec<String> =
-            self.plans.faults.values().map(|faults| &faults.about).filter(lacks).map(|it| format!("{}/{}", it.namespace, it.name)).collect();
+        let gone: Vec<String> = self
+            .plans
+            .faults
+            .values()
+            .map(|faults| &faults.about)
+            .filter(lacks)
+            .map(|it| format!("{}/{}", it.namespace, it.name))
+            .collect();
         gone.iter().for_each(|name| self.stir(name));
     }
 
@@ -130,7 +136,13 @@ impl Index {
     }
 
     /// What these experiments declare for the pods of a node, by uid.
-    pub fn declared(&self, experiments: &BTreeSet<Arc<str>>, node: &str, faults: &Faults<'_>, now: Timestamp) -> BTreeMap<String, DeclaredPod> {
+    pub fn declared(
+        &self,
+        experiments: &BTreeSet<Arc<str>>,
+        node: &str,
+        faults: &Faults<'_>,
+        now: Timestamp,
+    ) -> BTreeMap<String, DeclaredPod> {
         let mut pods = BTreeMap::new();
         for entry in experiments.iter().filter_map(|uid| self.experiments.get(&**uid)) {
             for run in recent(entry, now) {

@@ -5,7 +5,7 @@
 
 use super::PODS;
 use crate::cluster::api::{self, Api, Change, Error, Line, Page, Part};
-use crate::cluster::watch::pause::Pause;
+use crate::source::pause::Pause;
 use chaoscope_model::Pod;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,13 @@ pub async fn names(api: &Api, namespaces: &[String], node: &str, tell: Arc<Names
     let known: Known = Arc::default();
     let mut tasks = JoinSet::new();
     for namespace in &namespaces {
-        let one = One { api: api.clone(), namespace: namespace.clone(), all: namespaces.len(), known: Arc::clone(&known), names: Arc::clone(&tell) };
+        let one = One {
+            api: api.clone(),
+            namespace: namespace.clone(),
+            all: namespaces.len(),
+            known: Arc::clone(&known),
+            names: Arc::clone(&tell),
+        };
         tasks.spawn(one.run());
     }
     tasks.join_all().await;

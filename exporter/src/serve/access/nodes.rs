@@ -41,7 +41,11 @@ impl Nodes {
         }
         let files = flags.node_token_file.clone();
         let files = if files.is_empty() { None } else { Some(Arc::new(NodeTokens::read(files)?)) };
-        let (namespace, name) = flags.node_account.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()).ok_or(Error::Account)?;
+        let (namespace, name) = flags
+            .node_account
+            .split_once('/')
+            .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+            .ok_or(Error::Account)?;
         Ok(Self { files, account: format!("system:serviceaccount:{namespace}:{name}").into() })
     }
 }
@@ -71,8 +75,11 @@ impl NodePass {
                 Some(files) => files.admit(bearer, &self.node).await,
                 None => {
                     tokens.admit(bearer).await?;
-                    Err(Denied::Forbidden("Tokens of --api.token-file open runs and do not act for nodes: give node roles tokens of their own \
-                        by --api.node-token-file, a file with lines `NODE TOKEN`.".to_owned()))
+                    Err(Denied::Forbidden(
+                        "Tokens of --api.token-file open runs and do not act for nodes: give node roles tokens of their own \
+                        by --api.node-token-file, a file with lines `NODE TOKEN`."
+                            .to_owned(),
+                    ))
                 }
             },
             Asked::Kubernetes { reviews, .. } => self.reviewed(reviews, bearer).await,
@@ -84,14 +91,21 @@ impl NodePass {
         let account = &self.access.nodes.account;
         if caller.name() != &**account {
             let cause = "This token is of another account than node roles have";
-            return Err(Denied::Forbidden(format!("{cause} ({account}): only theirs act for nodes. If node roles run as another one, set \
-                --api.node-account=NAMESPACE/NAME.")));
+            return Err(Denied::Forbidden(format!(
+                "{cause} ({account}): only theirs act for nodes. If node roles run as another one, set \
+                --api.node-account=NAMESPACE/NAME."
+            )));
         }
         match caller.extra(NODE) {
             [node] if **node == *self.node => Ok(()),
-            [] => Err(Denied::Forbidden(format!("This token is bound to no node. {ACCOUNT_REMEDY} Kubernetes says since 1.30 which node that is."))),
-            _ => Err(Denied::Forbidden("This token is bound to a pod on another node: a node role acts for the node it runs on, and --node-name must be \
-                spec.nodeName of its pod.".to_owned())),
+            [] => Err(Denied::Forbidden(format!(
+                "This token is bound to no node. {ACCOUNT_REMEDY} Kubernetes says since 1.30 which node that is."
+            ))),
+            _ => Err(Denied::Forbidden(
+                "This token is bound to a pod on another node: a node role acts for the node it runs on, and --node-name must be \
+                spec.nodeName of its pod."
+                    .to_owned(),
+            )),
         }
     }
 }

@@ -75,7 +75,9 @@ impl NodeTokens {
         }
         match (bool::from(known), bool::from(mine)) {
             (_, true) => Ok(()),
-            (true, false) => Err(Denied::Forbidden("This token is another node's. A line of --api.node-token-file binds a token to one node.".to_owned())),
+            (true, false) => Err(Denied::Forbidden(
+                "This token is another node's. A line of --api.node-token-file binds a token to one node.".to_owned(),
+            )),
             (false, false) => Err(Denied::unknown_token("It is in none of the files of --api.node-token-file.")),
         }
     }
@@ -84,7 +86,9 @@ impl NodeTokens {
 impl<T> Version<T> {
     fn entries(&self) -> Result<&[T], Denied> {
         self.entries.as_deref().ok_or_else(|| {
-            Denied::Unavailable("A token file cannot be read, so no token is taken. Chaoscope's log names the file and the cause.".to_owned())
+            Denied::Unavailable(
+                "A token file cannot be read, so no token is taken. Chaoscope's log names the file and the cause.".to_owned(),
+            )
         })
     }
 }
@@ -184,7 +188,8 @@ fn parse_nodes(file: &Path, bytes: &[u8]) -> Result<Vec<(Digest, String)>, Error
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (node, token) = line.split_once([' ', '\t']).map(|(node, token)| (node, token.trim_ascii())).ok_or_else(|| wrong(number + 1))?;
+        let (node, token) =
+            line.split_once([' ', '\t']).map(|(node, token)| (node, token.trim_ascii())).ok_or_else(|| wrong(number + 1))?;
         if !is_token(token) || !(node == ANY || is_node(node)) {
             return Err(wrong(number + 1));
         }

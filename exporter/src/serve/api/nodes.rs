@@ -159,11 +159,7 @@ pub(super) async fn report(
     get, path = "/api/v1/nodes", operation_id = "listNodes", tag = "nodes",
     responses((status = 200, description = "The nodes.", body = Nodes, headers(("Cache-Control" = String))), openapi::Problems)
 )]
-pub(super) async fn nodes(
-    State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn nodes(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     let viewer = api.access.viewer(&headers).await?;
     parameters::none(query.as_deref())?;
     let gzip = takes_gzip(&headers);
@@ -206,10 +202,10 @@ fn desk(api: &Api) -> Result<&Arc<Desk>, Problem> {
 fn wants_names(query: Option<&str>) -> Result<bool, Problem> {
     match pairs(query)?.as_slice() {
         [] => Ok(false),
-        [(name, value)] if name == "names" => {
-            value.parse().map_err(|_| Problem::parameter("names", "names: true or false"))
+        [(name, value)] if name == "names" => value.parse().map_err(|_| Problem::parameter("names", "names: true or false")),
+        [(name, _), ..] => {
+            Err(Problem::parameter(name, format!("there is no parameter {name:?} here, or it is there twice: only `names`")))
         }
-        [(name, _), ..] => Err(Problem::parameter(name, format!("there is no parameter {name:?} here, or it is there twice: only `names`"))),
     }
 }
 

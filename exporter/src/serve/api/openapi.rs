@@ -213,7 +213,8 @@ mod tests {
     fn the_contract_tells_every_route_and_every_parameter() {
         let contract: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
         let paths: Vec<_> = contract["paths"].as_object().unwrap().keys().collect();
-        let wanted = ["doctor", "events", "node/{name}", "node/{name}/verdicts", "nodes", "openapi.json", "runs", "runs/{id}", "stream", "upcoming"];
+        let wanted =
+            ["doctor", "events", "node/{name}", "node/{name}/verdicts", "nodes", "openapi.json", "runs", "runs/{id}", "stream", "upcoming"];
         assert_eq!(paths, wanted.map(|path| format!("/api/v1/{path}")).iter().collect::<Vec<_>>());
         let names = |path: &str| {
             let parameters = contract["paths"][path]["get"]["parameters"].as_array().unwrap();

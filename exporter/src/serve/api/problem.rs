@@ -84,7 +84,10 @@ impl Problem {
 
     /// 405; who routes adds `Allow`.
     pub(in crate::serve) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this address: all are for GET and HEAD alone, but for the reports of nodes, which are for POST")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method is not for this address: all are for GET and HEAD alone, but for the reports of nodes, which are for POST",
+        )
     }
 
     /// 503: more callers at once than there is room for.

@@ -99,7 +99,7 @@ fn same_ratio(declared: f64, read: f64) -> bool {
 
 /// Bytes per second: cut to whole ones. What was declared came through text, which may cost its last bits.
 fn same_rate(declared: f64, read: f64) -> bool {
-    let bits = declared * f64::EPSILON * 16.0;
+    let bits = if declared.fract() > 0.0 { declared * f64::EPSILON * 16.0 } else { 0.0 };
     ((declared - bits).floor()..=(declared + bits).floor()).contains(&read)
 }
 

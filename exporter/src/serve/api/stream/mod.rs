@@ -8,9 +8,9 @@ mod frame;
 mod page;
 mod turns;
 
+pub(super) use frame::event;
 #[cfg(fuzzing)]
 pub(super) use frame::position;
-pub(super) use frame::event;
 pub(super) use turns::Turns;
 
 use super::problem::Problem;
