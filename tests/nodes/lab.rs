@@ -36,7 +36,8 @@ impl Lab {
         let mut object = chaos("PodNetworkChaos", "shop", pod_name);
         let owner = json!([{ "apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": of["metadata"]["uid"] }]);
         object["metadata"]["ownerReferences"] = owner;
-        let chain = json!({ "name": "OUTPUT/x", "direction": "output", "target": "DROP", "source": format!("shop/{source}"), "ipsets": [] });
+        let chain =
+            json!({ "name": "OUTPUT/x", "direction": "output", "target": "DROP", "source": format!("shop/{source}"), "ipsets": [] });
         object["spec"] = json!({ "iptables": [chain] });
         object["status"] = json!({ "observedGeneration": observed });
         self.kube.put(&object)

@@ -195,7 +195,9 @@ fn difference(it: &Difference) -> String {
 fn residue_words(left: Left, before: Left) -> Words {
     let (reason, severity, message) = match (left, before) {
         (Left::Effective, _) => ("ResidueFound", Severity::Warning, "Still acts on the target after the end"),
-        (Left::Benign, Left::Effective) => ("ResidueGone", Severity::Normal, "What acted on the target after the end is gone; what is left changes nothing"),
+        (Left::Benign, Left::Effective) => {
+            ("ResidueGone", Severity::Normal, "What acted on the target after the end is gone; what is left changes nothing")
+        }
         (Left::Benign, _) => ("ResidueFound", Severity::Normal, "Something is left on the target after the end, and changes nothing"),
         (Left::None, _) => ("ResidueGone", Severity::Normal, "Nothing is left on the target any more"),
     };

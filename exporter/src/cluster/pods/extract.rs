@@ -86,7 +86,8 @@ fn failed(metadata: &Value, spec: &Value) -> Vec<FailedContainer> {
         let containers = spec[list].as_array().into_iter().flatten().take(MAX_CONTAINERS);
         for (container, image) in containers.map(|it| (text(&it["name"]), &it["image"])) {
             let short = format!("{container}-{suffix}");
-            let is_its = |key: &str| key == short || (key.starts_with(PREFIX) && key.strip_suffix(&short).is_some_and(|it| it.ends_with('-')));
+            let is_its =
+                |key: &str| key == short || (key.starts_with(PREFIX) && key.strip_suffix(&short).is_some_and(|it| it.ends_with('-')));
             let kept = annotations.iter().filter(|(key, _)| !container.is_empty() && is_its(key)).take(MAX_CONTAINERS);
             failed.extend(kept.map(|(key, own)| FailedContainer {
                 container: container.clone(),
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn a_pod_failure_is_seen_by_the_image_an_annotation_keeps() {
         let of = |annotations: &Value, image: &str| {
-            let spec = json!({"containers": [{"name": "web", "image": image}, {"name": "log", "image": "log:1"}], "initContainers": "none"});
+            let spec =
+                json!({"containers": [{"name": "web", "image": image}, {"name": "log", "image": "log:1"}], "initContainers": "none"});
             let metadata = json!({"namespace": "n", "name": "p", "annotations": annotations});
             let pod = pod(&json!({"metadata": metadata, "spec": spec}), Timestamp::UNIX_EPOCH, false).unwrap();
             pod.failed.iter().map(|it| (it.container.clone(), it.replaced)).collect::<Vec<_>>()
