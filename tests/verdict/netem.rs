@@ -5,13 +5,15 @@ use crate::kit::process::succeed;
 use crate::kit::uml::inside;
 use crate::real::{Release, sync};
 use crate::support::{place, visit};
-use crate::world::{declared, judged, network, pod, read, sweep, word};
+use crate::world::{applied, declared, judged, network, pod, read, sweep, word};
 use chaoscope::node::visit::Reading;
-use chaoscope::verdict;
-use chaoscope_model::Pod;
-use chaoscope_model::declared::DeclaredPod;
-use chaoscope_model::verdict::Judgement;
+use chaoscope::verdict::{self, Survey};
+use chaoscope_model::declared::{DeclaredPod, EndedRun, Network};
+use chaoscope_model::verdict::{Judgement, Owner};
+use chaoscope_model::{Effect, Pod, Reference};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -37,6 +39,21 @@ impl Netns {
     fn apply(&self, spec: &Value, release: Release) {
         let devices: Vec<_> = self.devices.iter().map(String::as_str).collect();
         self.script(&sync(spec, &devices, release));
+    }
+
+    /// Keeps what is there, to be put back by [`Self::restore`].
+    fn keep(&self) {
+        self.script(&format!("iptables-legacy-save >/tmp/{0}.rules; ipset save >/tmp/{0}.sets", self.name));
+    }
+
+    /// All of a spec again, with few processes: they are slow there.
+    fn restore(&self, spec: &Value) {
+        let devices: Vec<_> = self.devices.iter().map(String::as_str).collect();
+        let mut lines: Vec<_> = devices.iter().map(|device| format!("qdisc del dev {device} root")).collect();
+        let sync = sync(spec, &devices, Release::Texts);
+        lines.extend(sync.lines().filter_map(|line| line.strip_prefix("tc ").filter(|it| it.starts_with("qdisc add"))).map(str::to_owned));
+        let rules = format!("iptables-legacy-restore </tmp/{0}.rules; ipset -exist restore </tmp/{0}.sets", self.name);
+        self.script(&format!("{rules}; tc -force -batch - 2>&1 <<'END' || true\n{}\nEND", lines.join("\n")));
     }
 
     fn look(&self) -> Reading {
@@ -125,6 +142,8 @@ fn what_somebody_took_away_is_told() {
     inside("netem::what_somebody_took_away_is_told", &[], || {
         let netns = Netns::new("taken", &["eth0", "eth1"]);
         let both = spec([filtered("a", "eth0", "10ms"), filtered("b", "eth0", "20ms")]);
+        netns.apply(&both, Release::Texts);
+        netns.keep();
         for (change, wanted) in [
             ("true", ["in_force", "in_force"]),
             ("iptables-legacy -F CHAOS-OUTPUT", ["missing not_reached", "missing not_reached"]),
@@ -148,7 +167,7 @@ fn what_somebody_took_away_is_told() {
                 ["drifted priomap", "drifted priomap"],
             ),
         ] {
-            netns.apply(&both, Release::Texts);
+            netns.restore(&both);
             netns.script(change);
             assert_eq!(netns.words(&both), wanted, "{change}: {:#?}", netns.said(&both));
         }
@@ -255,5 +274,48 @@ fn what_is_right_raises_no_alarm() {
         declared.network.as_mut().unwrap().generation += 1;
         netns.script("tc qdisc del dev eth0 root");
         assert!(judged(&declared, netns.look()).iter().all(|it| word(it) == "unknown not_applied"));
+    });
+}
+
+/// Effective things, by what they are and whose.
+fn effective(netns: &Netns, declared: &DeclaredPod) -> Vec<(String, Owner)> {
+    let now = sweep(&declared.pod, read(netns.look()));
+    let all = BTreeMap::from([(declared.pod.uid.clone(), declared.clone())]);
+    let found = verdict::left_over(&now, &Survey::of(&now), &all).into_iter().filter(|it| it.effect == Effect::Effective);
+    found.map(|it| (it.what, it.owner)).collect()
+}
+
+#[test]
+#[ignore = "needs user-mode-linux: run by make test"]
+fn what_a_recovery_leaves_behind_is_residue() {
+    inside("netem::what_a_recovery_leaves_behind_is_residue", &[], || {
+        let netns = Netns::new("left", &["eth0"]);
+        let chain = json!({"name": "OUTPUT/cut_", "direction": "output", "source": "shop/cut"});
+        let mut both = spec([filtered("a", "eth0", "10ms")]);
+        both["tcs"].as_array_mut().unwrap().push(delay("5ms", "shop/slow"));
+        both["iptables"] = json!([chain]);
+        netns.apply(&both, Release::Texts);
+        let running = declared(network(&both));
+        assert_eq!(effective(&netns, &running), [], "what is declared is nobody's residue");
+        assert_eq!(netns.words(&both), ["in_force"; 3]);
+        // The objects say that all is taken away, and the kernel holds everything: a recovery that failed in silence.
+        let ended = |name: &str| EndedRun {
+            run: format!("run of {name}"),
+            experiment: Reference { kind: "NetworkChaos".into(), namespace: "shop".into(), name: name.into(), uid: String::new() },
+            ended_at: Timestamp::UNIX_EPOCH,
+        };
+        let over = DeclaredPod {
+            pod: pod(),
+            network: Some(applied(Network::default())),
+            ended: ["a", "slow", "cut"].map(ended).into(),
+            ..DeclaredPod::default()
+        };
+        let left = effective(&netns, &over);
+        for what in ["qdisc", "rule"] {
+            assert!(left.iter().any(|(it, owner)| it == what && *owner == Owner::EndedRun), "{what} in {left:?}");
+        }
+        // As it should go: chains and sets stay, and harm nobody.
+        netns.apply(&json!({}), Release::Texts);
+        assert_eq!(effective(&netns, &over), []);
     });
 }

@@ -42,6 +42,8 @@ pub fn sweep(pod: &Pod, fate: Fate) -> Sweep {
         namespaces: vec![Observed { namespace, fate }],
         complete: Complete { processes: true, namespaces: true },
         unreadable: 0,
+        booted: None,
+        looked: vec![],
         helpers: vec![],
         mounts: vec![],
         limitations: vec![],

@@ -82,6 +82,8 @@ mod tests {
     use crate::node::netns::NsId;
     use chaoscope_model::declared::{Expectation, HttpFault};
 
+    type Spoil = fn(&mut Sweep);
+
     fn abort() -> DeclaredPod {
         let fault = HttpFault { source: "shop/abort".into(), port: 80 };
         DeclaredPod { http: Some(applied(vec![fault])), ..declared(vec![target("HTTPChaos", "abort", Expectation::Http)]) }
@@ -128,7 +130,7 @@ mod tests {
             (judgement.verdict.as_str(), judgement.reason)
         };
         assert_eq!(told(&abort(), &proxied()), ("in_force", String::new()));
-        let spoilt: [(fn(&mut Sweep), &str, &str); 11] = [
+        let spoilt: [(Spoil, &str, &str); 11] = [
             (|sweep| drop(sweep.helpers.pop()), "missing", "no_proxy"),
             (|sweep| (sweep.helpers, sweep.complete.processes) = (vec![], false), "unknown", "read_failed"),
             (|sweep| drop(reading(sweep, 0).tc.as_mut().map(|tc| tc.qdiscs.remove(2))), "missing", "no_bridge"),

@@ -58,6 +58,8 @@ mod tests {
     use crate::node::sweep::{Files, Looked};
     use chaoscope_model::declared::{Applied, Expectation, Stage};
 
+    type Spoil<T> = fn(&mut T);
+
     fn slow() -> DeclaredPod {
         let fault = IoFault { source: "shop/slow".into(), container: "web".into(), volume: "/data".into() };
         DeclaredPod { io: Some(applied(vec![fault])), ..declared(vec![target("IOChaos", "slow", Expectation::Io)]) }
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn it_takes_the_mount_and_the_process() {
         assert_eq!(told(&slow(), &mounted()), ("in_force", String::new()));
-        let spoilt: [(fn(&mut Sweep), &str, &str); 7] = [
+        let spoilt: [(Spoil<Sweep>, &str, &str); 7] = [
             (|sweep| sweep.mounts.clear(), "missing", "no_mount"),
             (|sweep| sweep.mounts[0].toda = vec!["/elsewhere".into()], "missing", "no_mount"),
             (|sweep| sweep.mounts[0].container = "sidecar".into(), "missing", "no_mount"),
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_object_must_have_been_applied_and_have_it() {
-        let spoilt: [(fn(&mut DeclaredPod), &str, &str); 9] = [
+        let spoilt: [(Spoil<DeclaredPod>, &str, &str); 9] = [
             (|pod| pod.io = None, "missing", "not_declared"),
             (|pod| object(pod).spec.clear(), "missing", "not_declared"),
             (|pod| object(pod).spec[0].source = "shop/other".into(), "missing", "not_declared"),

@@ -52,9 +52,9 @@ pub(super) fn missing(reason: &str, parameter: &str, declared: &str) -> Judgemen
 
 /// `drifted`, named after the first parameter that differs; `in_force` when none does.
 pub(super) fn compared(differences: Vec<Difference>) -> Judgement {
-    match differences.first() {
+    match differences.first().map(|first| first.parameter.clone()) {
         None => Judgement::in_force(),
-        Some(first) => Judgement { differences: differences.clone(), ..Judgement::new(Verdict::Drifted, &first.parameter) },
+        Some(reason) => Judgement { differences, ..Judgement::new(Verdict::Drifted, &reason) },
     }
 }
 

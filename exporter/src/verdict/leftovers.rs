@@ -118,7 +118,7 @@ impl<'a> Sight<'a> {
     /// Whether the sweep would have found it, were it still there.
     fn saw(&self, residue: &Residue) -> bool {
         match residue.what.as_str() {
-            "helper" => self.sweep.complete.processes && self.covers(residue),
+            "helper" => self.sweep.complete.processes && self.looked_for(&residue.pod.uid),
             "mount" => self.saw_files(residue),
             _ => self.saw_kernel(residue),
         }
@@ -129,13 +129,15 @@ impl<'a> Sight<'a> {
         match own {
             Some(looked) if residue.object.starts_with("resolv.conf") => looked.resolv_conf,
             Some(looked) => looked.mounts,
-            None => self.sweep.complete.processes && self.covers(residue), // no such container any more
+            None => self.sweep.complete.processes && self.sweep.complete.namespaces, // no such container any more
         }
     }
 
-    /// Whether the sweep was about this pod at all: it may have been about a few others only.
-    fn covers(&self, residue: &Residue) -> bool {
-        self.sweep.complete.namespaces || self.namespaces.contains_key(&(residue.pod.uid.clone(), String::new()))
+    /// Whether a pod was looked for: all of them were, or this one was found. A sweep may be of a few pods only.
+    fn looked_for(&self, uid: &str) -> bool {
+        let found =
+            || self.sweep.looked.iter().any(|looked| looked.pod == uid) || self.namespaces.contains_key(&(uid.to_owned(), String::new()));
+        self.sweep.complete.namespaces || (!uid.is_empty() && found())
     }
 
     fn saw_kernel(&self, residue: &Residue) -> bool {

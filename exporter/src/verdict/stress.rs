@@ -122,9 +122,9 @@ mod tests {
         sweep
     }
 
-    fn told(processes: Vec<Stressor>, sweep: &Sweep) -> (&'static str, String) {
-        let declared = declared(vec![target("StressChaos", "burn", Expectation::Stress { processes: processes.clone() })]);
-        let judgement = judge(&declared, &declared.targets[0], &processes, sweep);
+    fn told(processes: &[Stressor], sweep: &Sweep) -> (&'static str, String) {
+        let declared = declared(vec![target("StressChaos", "burn", Expectation::Stress { processes: processes.to_vec() })]);
+        let judgement = judge(&declared, &declared.targets[0], processes, sweep);
         (judgement.verdict.as_str(), judgement.reason)
     }
 
@@ -135,10 +135,10 @@ mod tests {
     #[test]
     fn a_process_that_is_as_told_is_in_force() {
         for processes in [wrapper(), vec![stressor(Some(25216))], vec![stressor(None)]] {
-            assert_eq!(told(processes.clone(), &burning()), ("in_force", String::new()), "{processes:?}");
+            assert_eq!(told(&processes, &burning()), ("in_force", String::new()), "{processes:?}");
         }
         for seconds in [498, 502] {
-            let told = told(vec![Stressor { started_at: Some(at(seconds)), ..stressor(Some(25215)) }], &burning());
+            let told = told(&[Stressor { started_at: Some(at(seconds)), ..stressor(Some(25215)) }], &burning());
             assert_eq!(told.0, "in_force", "{seconds}");
         }
     }
@@ -147,13 +147,13 @@ mod tests {
     fn one_that_is_gone_is_missing() {
         let gone = ("missing", "no_process".to_owned());
         for processes in [vec![stressor(Some(7))], vec![Stressor { helper: "mem_stress".into(), ..stressor(Some(25215)) }]] {
-            assert_eq!(told(processes, &burning()), gone);
+            assert_eq!(told(&processes, &burning()), gone);
         }
         for processes in [wrapper(), vec![stressor(None)], vec![]] {
-            assert_eq!(told(processes, &sweep(empty())), gone, "nothing runs at all");
+            assert_eq!(told(&processes, &sweep(empty())), gone, "nothing runs at all");
         }
         let both = vec![stressor(Some(25215)), Stressor { helper: "mem_stress".into(), ..stressor(None) }];
-        assert_eq!(told(both, &burning()), gone, "one of two");
+        assert_eq!(told(&both, &burning()), gone, "one of two");
     }
 
     #[test]
@@ -161,15 +161,15 @@ mod tests {
         let mut elsewhere = burning();
         elsewhere.namespaces[0].namespace.containers.push(Resident { name: "sidecar".into(), id: "c2".into(), pid: 101 });
         elsewhere.helpers[0].1.target.container_id = Some("c2".into());
-        assert_eq!(told(wrapper(), &elsewhere), ("drifted", "container".into()));
-        assert_eq!(told(vec![stressor(None)], &elsewhere), ("missing", "no_process".into()));
+        assert_eq!(told(&wrapper(), &elsewhere), ("drifted", "container".into()));
+        assert_eq!(told(&[stressor(None)], &elsewhere), ("missing", "no_process".into()));
         elsewhere.helpers[0].0 = Some(Pod { uid: "u2".into(), ..Pod::default() });
-        assert_eq!(told(wrapper(), &elsewhere), ("drifted", "container".into()));
+        assert_eq!(told(&wrapper(), &elsewhere), ("drifted", "container".into()));
         let mut later = burning();
         later.helpers[0].1.start_ticks *= 2;
-        assert_eq!(told(wrapper(), &later), ("drifted", "started_at".into()));
+        assert_eq!(told(&wrapper(), &later), ("drifted", "started_at".into()));
         elsewhere.helpers[0].1.start_ticks *= 2;
-        assert_eq!(told(wrapper(), &elsewhere), ("missing", "no_process".into()), "another one with its pid");
+        assert_eq!(told(&wrapper(), &elsewhere), ("missing", "no_process".into()), "another one with its pid");
     }
 
     #[test]
@@ -177,15 +177,15 @@ mod tests {
         let mut narrow = sweep(empty());
         narrow.complete.processes = false;
         for processes in [wrapper(), vec![stressor(None)], vec![]] {
-            assert_eq!(told(processes, &narrow), ("unknown", "read_failed".into()));
+            assert_eq!(told(&processes, &narrow), ("unknown", "read_failed".into()));
         }
         let mut burning = burning();
         burning.booted = None;
-        assert_eq!(told(wrapper(), &burning), ("unknown", "read_failed".into()));
+        assert_eq!(told(&wrapper(), &burning), ("unknown", "read_failed".into()));
         burning.looked.clear();
-        assert_eq!(told(wrapper(), &burning), ("unknown", "not_visited".into()), "the pod is not here");
-        assert_eq!(told(vec![Stressor::default()], &super::tests::burning()), ("unknown", "undecodable".into()));
-        assert_eq!(told(vec![], &super::tests::burning()), ("unknown", "ambiguous".into()), "whose is it?");
+        assert_eq!(told(&wrapper(), &burning), ("unknown", "not_visited".into()), "the pod is not here");
+        assert_eq!(told(&[Stressor::default()], &super::tests::burning()), ("unknown", "undecodable".into()));
+        assert_eq!(told(&[], &super::tests::burning()), ("unknown", "ambiguous".into()), "whose is it?");
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let mut nameless = burning();
         nameless.namespaces[0].namespace.containers[0].name.clear();
         nameless.looked = vec![crate::node::sweep::Looked { nameless: true, ..looked("c1") }];
-        assert_eq!(told(wrapper(), &nameless), ("in_force", String::new()));
+        assert_eq!(told(&wrapper(), &nameless), ("in_force", String::new()));
         let on_its_way = declared(vec![DeclaredTarget { stage: Stage::Recovering, ..target("StressChaos", "burn", Expectation::Dns) }]);
         assert_eq!(judge(&on_its_way, &on_its_way.targets[0], &wrapper(), &nameless).reason, "recovering");
     }

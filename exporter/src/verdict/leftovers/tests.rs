@@ -8,6 +8,8 @@ use chaoscope_model::verdict::Owner;
 use chaoscope_model::{Pod, Tool};
 use proptest::prelude::*;
 
+type Spoil = fn(&mut Sweep);
+
 fn left(what: &str, object: &str, second: i64) -> Residue {
     let (container, effect) = (if matches!(what, "mount" | "helper") { "web" } else { "" }.to_owned(), Effect::Effective);
     let (owner, tool, what, object) = (Owner::Unknown, Tool::ChaosMesh, what.into(), object.into());
@@ -88,8 +90,24 @@ fn what_a_visit_does_not_show_is_gone_only_where_it_could_have() {
 }
 
 #[test]
+fn a_sweep_of_other_pods_says_nothing_of_this_one() {
+    for (what, object) in ALL {
+        let mut leftovers = Leftovers::default();
+        for second in [0, 40] {
+            leftovers.visit(vec![left(what, object, second)], &whole(), at(second));
+        }
+        let mut others = whole();
+        others.complete.namespaces = false;
+        assert!(leftovers.clone().visit(vec![], &others, at(42)).is_empty(), "{what} {object}: this pod was among them");
+        others.namespaces[0].namespace.pod = Some(Pod { uid: "u2".into(), ..pod() });
+        others.looked[0].pod = "u2".into();
+        assert_eq!(leftovers.visit(vec![], &others, at(42)).len(), 1, "{what} {object}");
+    }
+}
+
+#[test]
 fn each_source_answers_for_its_own() {
-    let failed: [(&str, fn(&mut Sweep)); 6] = [
+    let failed: [(&str, Spoil); 6] = [
         ("netem 1: dev eth0 parent root", |sweep| reading(sweep).tc = refused()),
         ("a_net_tgt", |sweep| reading(sweep).sets = refused()),
         ("legacy ipv4 filter INPUT/a_ -j DROP", |sweep| reading(sweep).legacy = refused()),

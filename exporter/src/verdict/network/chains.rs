@@ -14,9 +14,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The filter tables of one namespace that could be read.
 pub(super) struct Filter<'a> {
-    tables: Vec<&'a Table>,
+    tables: Vec<(&'a Table, [Paths<'a>; 2])>,
     /// Whether both back ends could be read: what is not there then is missing.
     whole: bool,
+}
+
+/// A built-in chain that the kernel calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// For what comes.
+    Input,
+    /// For what leaves.
+    Output,
 }
 
 /// How packets of a hook get to a chain.
@@ -32,16 +41,33 @@ pub(super) enum Reach {
     Fully,
 }
 
+/// Names of the chains that packets of one hook get to.
+struct Paths<'a> {
+    /// By jumps without a condition.
+    plain: BTreeSet<&'a str>,
+    /// By any jumps.
+    any: BTreeSet<&'a str>,
+}
+
 impl<'a> Filter<'a> {
     /// Of what a visit read.
     pub(super) fn of(reading: &'a Reading) -> Self {
         let ours = |table: &&Table| table.name == "filter" && matches!(table.family, Family::Ipv4 | Family::Inet);
-        Self { tables: reading.tables().filter(ours).collect(), whole: reading.legacy.is_ok() && reading.nft.is_ok() }
+        let paths = |table: &'a Table| {
+            let by_name: BTreeMap<&str, &Chain> = table.chains.iter().map(|chain| (chain.name.as_str(), chain)).collect();
+            let of = |hook: Hook| Paths { plain: followed(&by_name, hook, true), any: followed(&by_name, hook, false) };
+            (table, [of(Hook::Input), of(Hook::Output)])
+        };
+        Self { tables: reading.tables().filter(ours).map(paths).collect(), whole: reading.legacy.is_ok() && reading.nft.is_ok() }
     }
 
-    /// Every chain, with its table.
-    pub(super) fn chains(&self) -> impl Iterator<Item = (&'a Table, &'a Chain)> + '_ {
-        self.tables.iter().flat_map(|table| table.chains.iter().map(move |chain| (*table, chain)))
+    /// Every chain, with how packets of this hook get there.
+    pub(super) fn chains(&self, hook: Hook) -> impl Iterator<Item = (Reach, &'a Chain)> + '_ {
+        let of = move |(table, paths): &'_ (&'a Table, [Paths<'a>; 2])| {
+            let paths = &paths[usize::from(hook == Hook::Output)];
+            table.chains.iter().map(|chain| (paths.reach(chain), chain)).collect::<Vec<_>>()
+        };
+        self.tables.iter().flat_map(of)
     }
 
     /// What is not there: missing, or not to be told because part of the rules could not be read.
@@ -50,34 +76,46 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// How packets of the built-in chain `hook` get to `chain`.
-pub(super) fn reach(table: &Table, hook: &str, chain: &Chain) -> Reach {
-    let by_name: BTreeMap<&str, &Chain> = table.chains.iter().map(|chain| (chain.name.as_str(), chain)).collect();
-    let reached = |only_plain: bool| {
-        let mut waiting: Vec<&Chain> = table.chains.iter().filter(|chain| chain.hooked && chain.name == hook).collect();
-        let mut seen = BTreeSet::new();
-        while let Some(here) = waiting.pop() {
-            if !seen.insert(here.name.as_str()) {
-                continue;
-            }
-            for rule in here.rules.iter().filter(|rule| !only_plain || rule.parts.is_empty()) {
-                if let Verdict::Jump(to) | Verdict::Goto(to) = &rule.verdict {
-                    waiting.extend(by_name.get(to.as_str()));
-                }
-            }
+impl Hook {
+    /// Its chain.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "INPUT",
+            Self::Output => "OUTPUT",
         }
-        seen.contains(chain.name.as_str())
-    };
-    match () {
-        () if reached(true) => Reach::Fully,
-        () if reached(false) => Reach::Partly,
-        () if chain.reachable.is_none() => Reach::Unclear,
-        () => Reach::Never,
     }
 }
 
+impl Paths<'_> {
+    fn reach(&self, chain: &Chain) -> Reach {
+        match () {
+            () if self.plain.contains(chain.name.as_str()) => Reach::Fully,
+            () if self.any.contains(chain.name.as_str()) => Reach::Partly,
+            () if chain.reachable.is_none() => Reach::Unclear,
+            () => Reach::Never,
+        }
+    }
+}
+
+fn followed<'a>(by_name: &BTreeMap<&str, &'a Chain>, hook: Hook, only_plain: bool) -> BTreeSet<&'a str> {
+    let mut waiting: Vec<&'a Chain> = by_name.get(hook.as_str()).copied().filter(|chain| chain.hooked).into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(here) = waiting.pop() {
+        if !seen.insert(here.name.as_str()) {
+            continue;
+        }
+        for rule in here.rules.iter().filter(|rule| !only_plain || rule.parts.is_empty()) {
+            if let Verdict::Jump(to) | Verdict::Goto(to) = &rule.verdict {
+                waiting.extend(by_name.get(to.as_str()));
+            }
+        }
+    }
+    seen
+}
+
 /// Why a chain that is there does nothing, or less than it should.
-pub(super) fn reached(reach: Reach, hook: &str, chain: &str) -> Result<(), Lack> {
+pub(super) fn reached(reach: Reach, hook: Hook, chain: &str) -> Result<(), Lack> {
+    let hook = hook.as_str();
     let path = format!("{hook} → CHAOS-{hook} → {chain}");
     match reach {
         Reach::Fully => Ok(()),
@@ -98,21 +136,15 @@ pub(super) fn on_device(tc: &Tc, device: &str) -> Result<(), Lack> {
 }
 
 /// Compares the chains of one experiment.
-pub(super) fn check(network: &Network, source: &str, reading: &Reading, found: &mut Found) {
-    let mut own = network.chains.iter().filter(|chain| chain.source == source).peekable();
-    if own.peek().is_none() {
-        return;
-    }
-    let filter = Filter::of(reading);
-    for declared in own {
+pub(super) fn check(network: &Network, source: &str, reading: &Reading, filter: &Filter<'_>, found: &mut Found) {
+    for declared in network.chains.iter().filter(|chain| chain.source == source) {
         if let Some(lack) = reading.tc.as_ref().ok().and_then(|tc| on_device(tc, device(&declared.device)).err()) {
             found.take(lack);
         }
         let hook = hook(declared);
-        let there =
-            filter.chains().filter(|(_, chain)| chain.name == declared.name).map(|(table, chain)| (reach(table, hook, chain), chain));
+        let there = filter.chains(hook).filter(|(_, chain)| chain.name == declared.name);
         let Some((reach, chain)) = there.max_by_key(|(reach, _)| *reach) else {
-            found.take(filter.absent(Lack::missing("no_chain", "chain", declared.name.clone())));
+            found.take(filter.absent(Lack::missing("no_chain", "chain", &declared.name)));
             continue;
         };
         if let Err(lack) = reached(reach, hook, &declared.name) {
@@ -122,8 +154,8 @@ pub(super) fn check(network: &Network, source: &str, reading: &Reading, found: &
     }
 }
 
-const fn hook(chain: &declared::Chain) -> &'static str {
-    if chain.output { "OUTPUT" } else { "INPUT" }
+const fn hook(chain: &declared::Chain) -> Hook {
+    if chain.output { Hook::Output } else { Hook::Input }
 }
 
 /// The rules chaos-daemon writes into a chain: one for each set, or one for everything.

@@ -29,9 +29,10 @@ fn checked(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Re
     let source = format!("{}/{}", target.experiment.namespace, target.experiment.name);
     let network = declared_by(declared.network.as_ref(), target.stage, &source, |network| has(network, &source))?;
     let reading = home(&declared.pod, sweep)?;
+    let filter = chains::Filter::of(reading);
     let mut found = Found::default();
-    shaping::check(network, &source, reading, &mut found);
-    chains::check(network, &source, reading, &mut found);
+    shaping::check(network, &source, reading, &filter, &mut found);
+    chains::check(network, &source, reading, &filter, &mut found);
     sets::check(network, &source, reading, &mut found);
     Ok(found.judgement())
 }
@@ -58,18 +59,18 @@ enum Lack {
 
 impl Lack {
     /// Something that is not there, and what was looked for.
-    fn missing(reason: &'static str, parameter: &str, declared: impl Into<String>) -> Self {
-        Self::Missing(reason, difference(parameter, declared.into(), String::new()))
+    fn missing(reason: &'static str, parameter: &str, declared: impl AsRef<str>) -> Self {
+        Self::Missing(reason, difference(parameter, declared.as_ref(), ""))
     }
 
     /// Something else than declared.
-    fn drifted(parameter: &str, declared: impl Into<String>, read: impl Into<String>) -> Self {
-        Self::Drifted(difference(parameter, declared.into(), read.into()))
+    fn drifted(parameter: &str, declared: impl AsRef<str>, read: impl AsRef<str>) -> Self {
+        Self::Drifted(difference(parameter, declared.as_ref(), read.as_ref()))
     }
 }
 
-fn difference(parameter: &str, declared: String, read: String) -> Difference {
-    Difference { parameter: parameter.to_owned(), declared: shortened(&declared, LONGEST), read: shortened(&read, LONGEST) }
+fn difference(parameter: &str, declared: &str, read: &str) -> Difference {
+    Difference { parameter: parameter.to_owned(), declared: shortened(declared, LONGEST), read: shortened(read, LONGEST) }
 }
 
 /// All that was found of one target so far.

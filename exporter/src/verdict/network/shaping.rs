@@ -4,7 +4,7 @@
 //! before; below the last of them a `prio`, whose bands from the fourth on belong to one set each. A rule CLASSIFYs what matches a set into its
 //! band; several qdiscs of one set hang below one another. Which band a set got is decided anew by every sync, so the rule tells.
 
-use super::chains::{Filter, Reach, device_of, on_device, reach, reached, set_of};
+use super::chains::{Filter, Hook, Reach, device_of, on_device, reached, set_of};
 use super::{Found, Lack, device, figures};
 use crate::node::iptables::{Rule, Verdict};
 use crate::node::tc::options::Options;
@@ -16,7 +16,7 @@ use chaoscope_model::declared::{Network, Shape, Shaping};
 const COMMON_BANDS: u16 = 3;
 
 /// Compares the qdiscs of one experiment.
-pub(super) fn check(network: &Network, source: &str, reading: &Reading, found: &mut Found) {
+pub(super) fn check(network: &Network, source: &str, reading: &Reading, filter: &Filter<'_>, found: &mut Found) {
     let mut own = network.tcs.iter().enumerate().filter(|(_, item)| item.source == source).peekable();
     if own.peek().is_none() {
         return;
@@ -24,9 +24,8 @@ pub(super) fn check(network: &Network, source: &str, reading: &Reading, found: &
     let Ok(tc) = &reading.tc else {
         return found.take(Lack::Unknown("read_failed"));
     };
-    let filter = Filter::of(reading);
     for (at, item) in own {
-        match place(network, at, tc, &filter) {
+        match place(network, at, tc, filter) {
             Ok(qdisc) => figures::compare(&item.does, &qdisc.options).into_iter().for_each(|lack| found.take(lack)),
             Err(lack) => found.take(lack),
         }
@@ -97,13 +96,13 @@ struct Choice<'a> {
 
 fn choices<'a>(filter: &Filter<'a>) -> Vec<Choice<'a>> {
     let mut out = Vec::new();
-    for (table, chain) in filter.chains() {
+    for (reach, chain) in filter.chains(Hook::Output) {
         let classifies = |rule: &&Rule| matches!(&rule.verdict, Verdict::Target(target) if target == "CLASSIFY");
         let mixed = chain.rules.iter().any(|rule| !matches!(rule.verdict, Verdict::Continue | Verdict::Target(_)));
         for rule in chain.rules.iter().filter(classifies) {
             let (Some(device), Some(set)) = (device_of(rule), set_of(rule)) else { continue };
             let Some(class) = class_of(rule, device, set) else { continue };
-            out.push(Choice { device, set, class, reach: reach(table, "OUTPUT", chain), chain: &chain.name, mixed });
+            out.push(Choice { device, set, class, reach, chain: &chain.name, mixed });
         }
     }
     out
@@ -151,9 +150,9 @@ fn band<'a>(network: &Network, item: &Shaping, tree: &Tree<'a, '_>, filter: &Fil
 /// The rule for a set: of several the last one, whose word is what stays with a packet.
 fn choice<'a, 'c>(choices: &'c [Choice<'a>], item: &Shaping, device: &str, filter: &Filter<'_>) -> Result<&'c Choice<'a>, Lack> {
     let of_set = || choices.iter().filter(|choice| choice.set == item.set);
-    let here = || of_set().filter(|choice| choice.device == device);
+    let here = || of_set().rev().filter(|choice| choice.device == device);
     let best = here().map(|choice| choice.reach).max();
-    let Some(choice) = here().filter(|choice| Some(choice.reach) == best).last() else {
+    let Some(choice) = here().find(|choice| Some(choice.reach) == best) else {
         // Elsewhere it may be for another item of the same set.
         let rule = format!("-o {device} … --match-set {} … CLASSIFY", item.set);
         return Err(match of_set().find(|choice| choice.reach == Reach::Fully) {
@@ -161,7 +160,7 @@ fn choice<'a, 'c>(choices: &'c [Choice<'a>], item: &Shaping, device: &str, filte
             _ => filter.absent(Lack::missing("no_rule", "rule", rule)),
         });
     };
-    reached(choice.reach, "OUTPUT", choice.chain)?;
+    reached(choice.reach, Hook::Output, choice.chain)?;
     if choice.mixed {
         return Err(Lack::drifted("rule", format!("{} classifies only", choice.chain), "another verdict in that chain"));
     }

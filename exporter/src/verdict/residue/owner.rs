@@ -71,7 +71,7 @@ fn by_name(pod: &DeclaredPod, name: &str) -> Option<Owned> {
         }
     }
     let fits = |run: &&EndedRun| run.experiment.kind == NETWORK && names::is_made_by(name, &run.experiment.name);
-    owned(pod.ended.iter().filter(fits).collect())
+    owned(&pod.ended.iter().filter(fits).collect::<Vec<_>>())
 }
 
 /// By what the object calls `namespace/name`: the experiment is told, and a run of it may have ended.
@@ -81,7 +81,7 @@ fn by_source(pod: &DeclaredPod, source: &str) -> Owned {
         let Reference { kind, namespace: of, name: called, .. } = &run.experiment;
         (kind.as_str(), of.as_str(), called.as_str()) == (NETWORK, namespace, name)
     };
-    owned(pod.ended.iter().filter(same).collect()).unwrap_or_else(|| {
+    owned(&pod.ended.iter().filter(same).collect::<Vec<_>>()).unwrap_or_else(|| {
         let experiment = Reference { kind: NETWORK.into(), namespace: namespace.into(), name: name.into(), uid: String::new() };
         Owned { experiment: Some(experiment), ..Owned::unknown() }
     })
@@ -89,11 +89,11 @@ fn by_source(pod: &DeclaredPod, source: &str) -> Owned {
 
 /// By any run of the kind.
 fn by_kind(pod: &DeclaredPod, kind: &str) -> Owned {
-    owned(pod.ended.iter().filter(|run| run.experiment.kind == kind).collect()).unwrap_or_else(Owned::unknown)
+    owned(&pod.ended.iter().filter(|run| run.experiment.kind == kind).collect::<Vec<_>>()).unwrap_or_else(Owned::unknown)
 }
 
 /// The last of the runs, where all are of one experiment; of several it is not known which.
-fn owned(runs: Vec<&EndedRun>) -> Option<Owned> {
+fn owned(runs: &[&EndedRun]) -> Option<Owned> {
     let last = runs.iter().max_by_key(|run| run.ended_at)?;
     let is_same = |run: &&EndedRun| run.experiment.namespace == last.experiment.namespace && run.experiment.name == last.experiment.name;
     let only = Some(last).filter(|_| runs.iter().all(is_same));
