@@ -13,6 +13,7 @@
 )]
 
 pub mod chromium;
+pub mod cluster;
 pub mod disk;
 pub mod http;
 pub mod kube;
