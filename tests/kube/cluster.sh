@@ -146,6 +146,7 @@ network() {
 	ip link add cni0 type bridge
 	ip address add $node/16 dev cni0
 	ip link set cni0 up
+	ip route add 10.96.0.0/16 dev cni0 # kube-proxy rewrites addresses of services, but only of packets that have a route
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	cat >"$folder/cni/10-bridge.conflist" <<-EOF
 		{"cniVersion": "1.0.0", "name": "pods", "plugins": [
