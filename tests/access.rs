@@ -203,15 +203,15 @@ fn an_api_server_that_is_down_is_503_and_never_a_yes() {
 
 #[test]
 #[ignore = "needs Go and a network once, to build an API server: run by make test"]
-fn without_the_overlay_the_remedy_is_named() {
+fn without_the_reviews_the_remedy_is_named() {
     let world = World::without_rights();
     let access = world.access();
     let token = world.caller("all", &["networkchaos"]);
     let denied = world.viewer(&access, &token).err().unwrap();
     assert_eq!(denied.status().as_u16(), 503);
-    assert!(denied.detail().contains("manifests/overlays/api-auth-kubernetes"), "{denied}");
+    assert!(denied.detail().contains("manifests/base/reviews.yaml"), "{denied}");
     world.grant();
-    kit::process::until(|| (status(world.viewer(&access, &token)) == 200).then_some(()), || "the overlay is enough".to_owned());
+    kit::process::until(|| (status(world.viewer(&access, &token)) == 200).then_some(()), || "the reviews are enough".to_owned());
     assert_eq!(sees(&world.viewer(&access, &token).unwrap(), &[run("team-b", "slow", &[])]), ["slow: "]);
 }
 

@@ -43,7 +43,7 @@ impl World {
         world
     }
 
-    /// The same, with the overlay not applied yet.
+    /// The same, with the reviews not granted yet.
     pub(crate) fn without_rights() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let reviews =
@@ -64,25 +64,23 @@ impl World {
         world
     }
 
-    /// Applies the overlay as it is in the repository.
+    /// Grants the reviews, as the base does.
     pub(crate) fn grant(&self) {
-        let overlay = "overlays/api-auth-kubernetes";
-        self.apply(&format!("{overlay}/clusterrole.yaml"), "clusterroles");
-        self.apply(&format!("{overlay}/clusterrolebinding.yaml"), "clusterrolebindings");
+        self.apply("base/reviews.yaml");
     }
 
     /// Creates what a file of `manifests/` says.
-    fn apply(&self, file: &str, plural: &str) {
+    fn apply(&self, file: &str) {
         let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
         let text = std::fs::read_to_string(Path::new(manifests).join(file)).unwrap();
-        let object: Value = serde_saphyr::from_str(&text).unwrap();
-        let (status, answer) = self.kube.call(Method::POST, &format!("/apis/rbac.authorization.k8s.io/v1/{plural}"), Some(&object));
-        assert_eq!(status, 201, "{file}: {answer}");
+        for object in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+            self.kube.create(&object);
+        }
     }
 
     /// Gives Chaoscope's account the base role, and answers a token of it for the API server.
     pub(crate) fn grant_base(&self) -> String {
-        self.apply("base/clusterrole.yaml", "clusterroles");
+        self.apply("base/clusterrole.yaml");
         self.kube.create(
             &json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "base" },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "chaoscope" },

@@ -1,6 +1,7 @@
-//! What the manifests let Chaoscope do in a cluster: look, and with an overlay of its own ask about callers.
+//! What the manifests let Chaoscope do in a cluster: look, and ask about callers; and that the node role may nothing at all.
 //!
 //! Apart because it reads YAML. To allow more, change [`ALLOWED`], with the reason; for a new kind, the base role tells what is missing.
+//! The chart's templates are not read here: `tests/manifests.rs` holds what they make equal to the base.
 
 use crate::ROOT;
 use crate::source::report;
@@ -9,18 +10,27 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Rights besides looking: the folder below `manifests/`, the verb, the resource. Both only ask who somebody is and what they may.
+/// Rights besides looking: the file below `manifests/`, the verb, the resource. Both only ask who somebody is and what they may.
 const ALLOWED: [(&str, &str, &str); 2] = [
-    ("overlays/api-auth-kubernetes", "create", "authentication.k8s.io/tokenreviews"),
-    ("overlays/api-auth-kubernetes", "create", "authorization.k8s.io/subjectaccessreviews"),
+    ("base/reviews.yaml", "create", "authentication.k8s.io/tokenreviews"),
+    ("base/reviews.yaml", "create", "authorization.k8s.io/subjectaccessreviews"),
 ];
+
+/// Every object of every file, and where it stands.
+fn objects() -> Vec<(PathBuf, Value)> {
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let objects = serde_saphyr::from_multiple::<Value>(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        objects.into_iter().map(move |object| (path.clone(), object)).collect::<Vec<_>>()
+    };
+    files(&ROOT.join("manifests")).into_iter().flat_map(read).collect()
+}
 
 /// Every right of every role: where it stands, the verb, `group/resource`.
 fn rights() -> Vec<(PathBuf, String, String)> {
     let mut rights = Vec::new();
-    for path in files(&ROOT.join("manifests")) {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let object: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let roles = |object: &Value| ["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind);
+    for (path, object) in objects().into_iter().filter(|(_, object)| roles(object)) {
         for rule in object["rules"].as_array().into_iter().flatten() {
             let words = |key: &str| -> Vec<String> {
                 let words = rule[key].as_array().unwrap_or_else(|| panic!("{}: a rule without {key}", path.display()));
@@ -36,8 +46,11 @@ fn rights() -> Vec<(PathBuf, String, String)> {
     rights
 }
 
-/// The YAML files below a folder.
+/// The YAML files below a folder, less a chart's templates.
 fn files(folder: &Path) -> Vec<PathBuf> {
+    if folder.ends_with("templates") {
+        return Vec::new();
+    }
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let found = entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
     found.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect()
@@ -49,14 +62,32 @@ fn the_manifests_let_chaoscope_look_and_no_more() {
     assert!(rights.len() > 20, "only {} rights found: the roles moved", rights.len());
     let mut faults = Vec::new();
     for (path, verb, resource) in &rights {
-        let folder = path.parent().unwrap().strip_prefix(ROOT.join("manifests")).unwrap();
+        let file = path.strip_prefix(ROOT.join("manifests")).unwrap();
         let looks = ["get", "list", "watch"].contains(&verb.as_str());
-        let allowed = ALLOWED.iter().any(|(where_, what, on)| Path::new(where_) == folder && what == verb && on == resource);
+        let allowed = ALLOWED.iter().any(|(where_, what, on)| Path::new(where_) == file && what == verb && on == resource);
         if resource.contains('*') || !(looks || allowed) {
             faults.push(format!("{}: {verb} {resource}", path.display()));
         }
     }
     report("a role may do more than look", &faults);
+}
+
+/// By itself or as one of a group that it is in.
+#[test]
+fn nothing_gives_the_node_role_a_right() {
+    let groups = ["system:serviceaccounts", "system:serviceaccounts:chaoscope", "system:authenticated"];
+    let (mut bindings, mut faults) = (0, Vec::new());
+    for (path, object) in objects() {
+        for subject in object["subjects"].as_array().into_iter().flatten() {
+            bindings += 1;
+            let name = subject["name"].as_str().unwrap();
+            if name == "chaoscope-node" || name.ends_with(":chaoscope-node") || groups.contains(&name) {
+                faults.push(format!("{}: {} {}", path.display(), object["kind"], object["metadata"]["name"]));
+            }
+        }
+    }
+    assert!(bindings >= 2, "only {bindings} subjects found: the bindings moved");
+    report("node roles talk to no API server, and may nothing", &faults);
 }
 
 #[test]

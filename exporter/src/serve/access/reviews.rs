@@ -1,7 +1,7 @@
 //! What Kubernetes says about callers: who a token belongs to (`TokenReview`) and what they may list (`SubjectAccessReview`).
 //!
 //! Apart from what follows from it (`sight`). The only `create` calls of Chaoscope are here; the rights for them are in
-//! `manifests/overlays/api-auth-kubernetes`. No answer is ever taken for a yes because the API server could not be asked.
+//! `manifests/base/reviews.yaml`. No answer is ever taken for a yes because the API server could not be asked.
 
 use super::super::episode::Episode;
 use super::Denied;
@@ -213,7 +213,7 @@ impl Failure {
     const fn remedy(&self) -> &'static str {
         match self {
             Self::Refused(403, _) => {
-                "Chaoscope lacks the right to create tokenreviews and subjectaccessreviews: apply manifests/overlays/api-auth-kubernetes."
+                "Chaoscope lacks the right to create tokenreviews and subjectaccessreviews: apply manifests/base/reviews.yaml."
             }
             Self::Refused(401, _) => "Chaoscope's own credentials are not taken: see its service account's token, or its kubeconfig.",
             _ => "Ask again in a moment; if it stays so, look after the API server and the way to it.",
