@@ -14,6 +14,8 @@ mod kit;
 
 #[path = "runs/command.rs"]
 mod command;
+#[path = "runs/gate.rs"]
+mod gate;
 #[path = "runs/page.rs"]
 mod page;
 #[path = "runs/server.rs"]

@@ -12,7 +12,7 @@ mod standalone;
 mod web;
 
 pub use api::{Api, Auth};
-pub use client::{Doctor, Filters, MigrateDashboard, Moment, Runs, Server};
+pub use client::{Doctor, Filters, Gate, MigrateDashboard, Moment, Runs, Server, Until};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use peers::{PeerDaemon, Peers};
@@ -100,6 +100,22 @@ Examples:
 
 Exit codes: 0 answered, 1 not answered, 2 wrong usage.")]
     Runs(Box<Runs>),
+    /// Wait until an experiment is in force, has recovered, or left nothing behind: for pipelines and game days.
+    ///
+    /// Asks about the newest run of one experiment again and again. In force means configured in every target's kernel as declared, as the
+    /// node roles found it; it is no claim about effect (docs/verdicts.md).
+    #[command(after_help = "\
+Examples:
+  chaoscope gate -n shop -e slow-web --until in-force --wait 60s --since 5m
+  chaoscope gate -n shop -e slow-web --until recovered --wait 10m
+  chaoscope gate -n shop -e slow-web --until clean      nothing left that changes anything
+
+Exit codes:
+  0  yes
+  1  no, and time is over
+  2  wrong usage
+  3  cannot tell: no node looked, the kind leaves nothing to see, or the server could not be asked")]
+    Gate(Box<Gate>),
     /// Ask a running Chaoscope what of it works, and what would mend the rest.
     #[command(after_help = "Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage, 3 could not ask.")]
     Doctor(Doctor),

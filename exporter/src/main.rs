@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     log(&arguments.log);
     let _ = rustls::crypto::ring::default_provider().install_default(); // nobody chose before
     // A check that cannot even start could not tell; it must not look like one that found something.
-    let failed = if matches!(arguments.command, Command::Check(_)) { check::UNKNOWN } else { 1 };
+    let failed = if matches!(arguments.command, Command::Check(_) | Command::Gate(_)) { check::UNKNOWN } else { 1 };
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command, failed))); // tokio panics without any file to open
     outcome.unwrap_or(ExitCode::from(failed))
 }
@@ -45,6 +45,10 @@ fn run(command: Command, failed: u8) -> ExitCode {
             runtime.block_on(check::run(&flags, &sweeper(&look, false))).unwrap_or_else(|error| fail(&error, failed))
         }
         Command::Runs(flags) => runtime.block_on(client::runs::run(&flags)).map_or_else(|error| unasked(&error, 1), |()| ExitCode::SUCCESS),
+        Command::Gate(flags) => {
+            let answer = runtime.block_on(client::gate::run(&flags));
+            answer.map_or_else(|error| unasked(&error, check::UNKNOWN), ExitCode::from)
+        }
         Command::Doctor(flags) => {
             let answer = runtime.block_on(client::doctor::run(&flags));
             answer.map_or_else(|error| unasked(&error, check::UNKNOWN), |well| ExitCode::from(u8::from(!well)))

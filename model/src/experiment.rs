@@ -49,6 +49,7 @@ impl fmt::Display for Tool {
 
 /// A pod as Kubernetes names it. Namespace and name may be unknown (empty) where only the cgroup told the uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Pod {
     /// Kubernetes namespace; empty when unknown.
     pub namespace: String,
@@ -67,6 +68,7 @@ impl Pod {
 
 /// Whether something chaos left in the kernel changes traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Changes traffic, files or load now.

@@ -5,6 +5,7 @@
 //!
 //! To extend: a new chaos tool is one variant of [`Tool`] here and one file in `exporter/src/tools/`.
 
+pub mod declared;
 pub mod event;
 mod experiment;
 mod few;
@@ -16,6 +17,7 @@ pub mod query;
 pub mod run;
 pub mod specification;
 pub mod time;
+pub mod verdict;
 
 pub use experiment::{Effect, Parent, Pod, Reference, Tool, shortened};
 pub use few::Few;

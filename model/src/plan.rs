@@ -1,6 +1,7 @@
 //! What makes experiments, and what they use: [`Schedule`], [`Workflow`] and its nodes, status checks, machines, and the object that holds a
 //! pod's declared faults. Current state only; they are not runs.
 
+use crate::declared;
 use crate::experiment::Reference;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -102,7 +103,7 @@ pub struct StatusCheck {
 }
 
 /// The object that holds what is declared for one pod: `PodNetworkChaos`, `PodIOChaos`, `PodHttpChaos`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PodFaults {
     /// Which object; its namespace and name are the pod's.
     pub about: Reference,
@@ -116,6 +117,30 @@ pub struct PodFaults {
     pub failure: String,
     /// Experiments it has something from, as `namespace/name`.
     pub sources: Vec<String>,
+    /// Uid of the pod that owns it; empty where it does not tell.
+    #[serde(default)]
+    pub pod: String,
+    /// What it declares.
+    #[serde(default)]
+    pub declares: Declares,
+    /// What of it is not told: more items than are kept, or one that is not understood; empty when all of it is in `declares`.
+    #[serde(default)]
+    pub incomplete: String,
+}
+
+/// What a pod's object declares, by its kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Declares {
+    /// Nothing that is understood.
+    #[default]
+    Nothing,
+    /// `PodNetworkChaos`.
+    Network(declared::Network),
+    /// `PodIOChaos`.
+    Io(Vec<declared::IoFault>),
+    /// `PodHttpChaos`.
+    Http(Vec<declared::HttpFault>),
 }
 
 /// A machine outside the cluster, or another cluster: only that it is there.

@@ -139,8 +139,18 @@ pub struct Target {
     pub precision: Few<String, Precision>,
     /// The tool's last word about a failure.
     pub message: String,
-    /// Declared compared with read; null until a node has looked.
+    /// Declared compared with read: `in_force`, `drifted`, `missing` or `unknown`; null until somebody has looked, and after the end.
     pub verdict: Option<String>,
+    /// Why, in a few words that are always the same (`docs/verdicts.md`); empty where the verdict says all.
+    #[serde(default)]
+    pub verdict_reason: String,
+    /// Since when the verdict is this one.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
+    pub verdict_since: Option<Timestamp>,
+    /// What a node found of it after the end: `none`, `benign` or `effective`; null until one has looked.
+    #[serde(default)]
+    pub residue: Option<String>,
 }
 
 /// One application of an experiment. Times are null where unknown; texts are empty where they do not apply.

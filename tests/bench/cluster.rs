@@ -175,6 +175,7 @@ fn object(number: usize) -> Object {
             injected: 1,
             recovered: 0,
             steps: vec![step.clone()],
+            expects: chaoscope_model::declared::Expectation::default(),
         }
     };
     Object {
@@ -211,6 +212,7 @@ fn pod(number: usize, target: usize) -> PodSeen {
         workload_kind: "Deployment".into(),
         created_at: None,
         ready: Some(true),
+        failed: Vec::new(),
         seen: Timestamp::now(),
         gone: false,
     }

@@ -80,6 +80,7 @@ fn pod(object: &Value, seen: Timestamp, gone: bool) -> PodSeen {
         workload_kind: text("/metadata/ownerReferences/0/kind").into(),
         created_at: text("/metadata/creationTimestamp").parse().ok(),
         ready: None,
+        failed: Vec::new(),
         seen,
         gone,
     }

@@ -73,7 +73,7 @@ fn a_person_sees_what_runs_and_what_is_wrong_without_a_script() {
     let text = words(&PLAIN.dump_dom(&server.url()));
     for wanted in [
         "Not well no right to list and watch events",
-        "Stuck or overdue 2 Went wrong 1 Running 2 Ended",
+        "Needs a look 2 Went wrong 1 Running 2 Ended",
         "stuck injecting since",
         "unable to set tcs for pod web-0",
         "delay.latency 100ms",
@@ -83,7 +83,7 @@ fn a_person_sees_what_runs_and_what_is_wrong_without_a_script() {
     ] {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }
-    let order: Vec<_> = ["Stuck or overdue shop", "Went wrong", "Running", "Ended"].iter().map(|title| text.rfind(title)).collect();
+    let order: Vec<_> = ["Needs a look shop", "Went wrong", "Running", "Ended"].iter().map(|title| text.rfind(title)).collect();
     assert!(order[1..].is_sorted(), "{order:?}");
     PLAIN.screenshot(&server.url(), &pictures().join("light.png"));
     Chromium { dark: true, ..PLAIN }.screenshot(&server.url(), &pictures().join("dark.png"));

@@ -61,6 +61,14 @@ pub enum Error {
         /// What is odd.
         reason: String,
     },
+    /// Experiments of several kinds have the name.
+    #[error("{what} is the name of experiments of several kinds: {kinds}")]
+    Ambiguous {
+        /// Namespace and name.
+        what: String,
+        /// The kinds.
+        kinds: String,
+    },
     /// Standard output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -108,6 +116,7 @@ impl Error {
         match self {
             Self::Address { .. } => "write --server http://HOST:PORT",
             Self::File { .. } | Self::Output(_) => "",
+            Self::Ambiguous { .. } => "name one with --kind",
             Self::NoRoots => "name the server's own with --tls.ca-file",
             Self::Setup(_) => "see --tls.ca-file",
             Self::Unreachable { cause, .. } => cause.remedy(),
@@ -127,7 +136,7 @@ impl Error {
     /// Whether it is about how we were called, and not about the server.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Address { .. } | Self::File { .. } | Self::NoRoots => true,
+            Self::Address { .. } | Self::File { .. } | Self::NoRoots | Self::Ambiguous { .. } => true,
             Self::Status { status, .. } => *status == StatusCode::BAD_REQUEST,
             _ => false,
         }

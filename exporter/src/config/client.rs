@@ -42,6 +42,63 @@ pub struct Doctor {
     pub output: Output,
 }
 
+/// Flags of `chaoscope gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// Namespace of the experiment.
+    #[arg(long, short, value_parser = exact, help_heading = WHICH)]
+    pub namespace: String,
+    /// Name of the experiment.
+    #[arg(long, short, value_name = "NAME", value_parser = exact, help_heading = WHICH)]
+    pub experiment: String,
+    /// Its kind, such as `NetworkChaos`; needed where several kinds have the name.
+    #[arg(long, short, value_parser = exact, help_heading = WHICH)]
+    pub kind: Option<String>,
+    /// Only runs that began since: an RFC 3339 time, or how long ago by the server's clock (`5m`). Keeps an older run of the same name out.
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
+    pub since: Option<Moment>,
+    /// What to wait for.
+    #[arg(long, value_enum, help_heading = WHICH)]
+    pub until: Until,
+    /// How long to wait for it; 0s asks once.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, env = "CHAOSCOPE_WAIT")]
+    pub wait: Duration,
+    /// How to print the last word.
+    #[arg(long, value_enum, default_value_t = Output::Text, env = "CHAOSCOPE_OUTPUT")]
+    pub output: Output,
+}
+
+/// What `chaoscope gate` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Every target has the fault in its kernel as declared.
+    InForce,
+    /// The newest run ended well.
+    Recovered,
+    /// It ended, and a node looked at every target since and found nothing left that changes anything.
+    Clean,
+}
+
+impl Until {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InForce => "in_force",
+            Self::Recovered => "recovered",
+            Self::Clean => "clean",
+        }
+    }
+}
+
+/// A name, and no pattern: what a gate says is about one experiment.
+fn exact(text: &str) -> Result<String, String> {
+    let pattern = text.is_empty() || text.contains('*') || text.starts_with(['~', '!']);
+    if pattern { Err("give one name, not a pattern".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 /// Flags of `chaoscope migrate-dashboard`.
 #[derive(Debug, Args)]
 pub struct MigrateDashboard {

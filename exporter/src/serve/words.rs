@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 /// How much a run asks for somebody; the order is that of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
-    /// Open, and something is wrong with it: stuck or overdue.
+    /// Open, and something is wrong with it: stuck, overdue, or not in force.
     Alarm,
     /// It ended otherwise than it should have.
     Failed,
@@ -32,8 +32,9 @@ impl Standing {
 pub(crate) fn standing(run: &Run) -> Standing {
     match run.outcome {
         Some(Outcome::InjectionFailed | Outcome::RecoveryFailed | Outcome::Forced) => Standing::Failed,
+        Some(_) if left_behind(run) > 0 => Standing::Failed,
         Some(_) => Standing::Ended,
-        None if run.stuck_since.is_some() || run.overdue_since.is_some() => Standing::Alarm,
+        None if run.stuck_since.is_some() || run.overdue_since.is_some() || not_in_force(run) > 0 => Standing::Alarm,
         None => Standing::Open,
     }
 }
@@ -62,15 +63,32 @@ pub(crate) fn alarm_since(run: &Run) -> Option<Timestamp> {
     run.stuck_since.or(run.overdue_since)
 }
 
+/// Targets of an open run whose kernel does not have the fault as declared.
+fn not_in_force(run: &Run) -> usize {
+    let astray = |target: &&chaoscope_model::run::Target| matches!(target.verdict.as_deref(), Some("missing" | "drifted"));
+    if run.is_open() { run.targets.iter().filter(astray).count() } else { 0 }
+}
+
+/// Targets of an ended run on which something of it is still in force.
+fn left_behind(run: &Run) -> usize {
+    if run.is_open() { 0 } else { run.targets.iter().filter(|target| target.residue.as_deref() == Some("effective")).count() }
+}
+
 /// What an experiment is called: `shop/cut-web`, or the name alone where it has no namespace.
 pub(crate) fn full_name(namespace: &str, name: &str) -> String {
     let (namespace, name) = (plain(namespace), plain(name));
     if namespace.is_empty() { name } else { format!("{namespace}/{name}") }
 }
 
-/// How many of its targets are where they should be: `2 of 3 injected`. Only what was injected can recover, and what is gone cannot:
-/// `1 of 2 recovered, 1 gone`.
+/// How many of its targets are where they should be, and of how many the kernel says otherwise: `2 injected, 1 not in force`.
 pub(crate) fn targets(run: &Run) -> String {
+    let said = |count: usize, words: &str| if count > 0 { format!(", {count} {words}") } else { String::new() };
+    format!("{}{}{}", told(run), said(not_in_force(run), "not in force"), said(left_behind(run), "still in force"))
+}
+
+/// How many are where they should be, as the tool says: `2 of 3 injected`. Only what was injected can recover, and what is gone cannot:
+/// `1 of 2 recovered, 1 gone`.
+fn told(run: &Run) -> String {
     let count = |states: &[TargetState]| run.targets.iter().filter(|target| states.contains(&target.state)).count();
     let share = |done: usize, all: usize, word: &str| if done == all { format!("{all} {word}") } else { format!("{done} of {all} {word}") };
     let all = run.targets.len();
@@ -185,8 +203,13 @@ pub(crate) mod tests {
         assert_eq!((targets(&some), names(&some)), ("4 injected".into(), "shop/a, shop/b, shop/c and 1 more".into()));
         some.targets[0].state = TargetState::Pending;
         assert_eq!(targets(&some), "3 of 4 injected");
+        some.targets[1].verdict = Some("missing".into());
+        assert_eq!((targets(&some), standing(&some)), ("3 of 4 injected, 1 not in force".into(), Standing::Alarm));
         some.phase = Phase::Recovering;
+        some.targets[1].verdict = Some("unknown".into());
         assert_eq!(targets(&some), "0 of 3 recovered, 1 never injected");
+        (some.targets[2].residue, some.outcome) = (Some("effective".into()), Some(Outcome::Recovered));
+        assert_eq!((targets(&some), standing(&some)), ("0 of 3 recovered, 1 never injected, 1 still in force".into(), Standing::Failed));
     }
 
     #[test]

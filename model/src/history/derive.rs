@@ -167,6 +167,9 @@ impl History {
             precision,
             message,
             verdict: None,
+            verdict_reason: String::new(),
+            verdict_since: None,
+            residue: None,
         }
     }
 

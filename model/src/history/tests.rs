@@ -27,6 +27,7 @@ fn record(n: u32, phase: RecordPhase, steps: &[(Operation, i64)]) -> Record {
         injected: count(Operation::Apply),
         recovered: count(Operation::Recover),
         steps: steps.iter().map(step).collect(),
+        expects: crate::declared::Expectation::default(),
     }
 }
 
@@ -306,6 +307,7 @@ fn a_kill_that_was_paused_or_cut_short_is_complete() {
 fn failures_that_read_the_same_are_as_many_as_there_were() {
     let failing = |n| Record {
         steps: vec![Step { at: at(10), operation: Apply, succeeded: false, message: "no server".into() }],
+        expects: crate::declared::Expectation::default(),
         ..record(n, NotInjected, &[])
     };
     let object = || object(1, Desired::Run, (0..5).map(failing).collect());

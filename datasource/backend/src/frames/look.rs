@@ -135,6 +135,11 @@ pub(super) fn as_verdict(field: Field) -> Field {
     coloured(field, mappings([("in_force", "green"), ("drifted", "orange"), ("missing", "red"), ("unknown", "#8e8e8e")].into_iter()))
 }
 
+/// The same column, with the colours of what is left behind.
+pub(super) fn as_residue(field: Field) -> Field {
+    coloured(field, mappings([("none", "green"), ("benign", "#8e8e8e"), ("effective", "red")].into_iter()))
+}
+
 /// The same column, in seconds.
 pub(super) fn as_seconds(field: Field) -> Field {
     field.with("unit", SECONDS)

@@ -72,9 +72,14 @@ fn second(at: Timestamp) -> String {
 
 fn target(target: &Target) -> String {
     let name = escaped(&affected::name_of(target), 780);
-    let verdict = target.verdict.as_deref().filter(|it| !it.is_empty()).map(|it| format!(", {}", escaped(it, 64).replace('_', " ")));
+    let said = |text: &str| escaped(text, 64).replace('_', " ");
+    let reason = (!target.verdict_reason.is_empty()).then(|| format!(" ({})", said(&target.verdict_reason)));
+    let verdict = target.verdict.as_deref().filter(|it| !it.is_empty());
+    let verdict = verdict.map(|it| format!(", in the kernel: {}{}", said(it), reason.unwrap_or_default()));
+    let left = target.residue.as_deref().filter(|it| !matches!(*it, "" | "none")).map(|it| format!(", left behind: {}", said(it)));
     let message = (!target.message.is_empty()).then(|| format!(": {}", escaped(&target.message, LONGEST)));
-    format!("{name} {}{}{}", target.state.as_str(), verdict.unwrap_or_default(), message.unwrap_or_default())
+    let said = [verdict, left, message].map(Option::unwrap_or_default).concat();
+    format!("{name} {}{said}", target.state.as_str())
 }
 
 /// The first of some lines, and how many more there are.

@@ -63,13 +63,14 @@ fn sample() -> Vec<Arc<Run>> {
             "parameters": {"delay.latency": "100ms", "direction": "to"}, "labels": {"team": "a"}, "started_by": "kubectl",
             "parent": {"kind": "Schedule", "namespace": "shop", "name": "nightly", "uid": "s1"},
             "targets": [web("injected", json!("in_force")), target(json!({"id": "shop/web-1", "pod": "web-1", "container": "app",
-                "state": "injecting", "message": "tc <failed> & 'more'"}))]})),
+                "state": "injecting", "message": "tc <failed> & 'more'", "verdict": "unknown", "verdict_reason": "not_applied",
+                "verdict_since": "2026-11-21T12:30:03Z"}))]})),
         run(
             json!({"id": "over", "name": "web-delay", "uid": "u1", "action": "delay", "cluster": "east", "phase": "finished", "outcome": "recovered",
             "started_at": "2026-11-21T11:50:00Z", "injected_at": "2026-11-21T11:50:02Z", "stop_requested_at": "2026-11-21T12:05:00Z",
             "recovered_at": "2026-11-21T12:05:03Z", "ended_at": "2026-11-21T12:05:03Z",
             "targets": [target(json!({"id": "shop/web-0", "pod": "web-0", "state": "recovered", "injected_at": "2026-11-21T11:50:02Z",
-                "recovered_at": "2026-11-21T12:05:03Z"}))]}),
+                "recovered_at": "2026-11-21T12:05:03Z", "residue": "effective"}))]}),
         ),
         run(json!({"id": "once", "kind": "PodChaos", "action": "pod-kill", "name": "kill", "phase": "finished", "outcome": "completed",
             "started_at": "2026-11-21T12:20:00Z", "injected_at": "2026-11-21T12:20:00Z", "ended_at": "2026-11-21T12:20:00Z",
@@ -300,7 +301,8 @@ prop_compose! {
         let states = ["pending", "injecting", "injected", "recovering", "recovered", "failed", "gone"];
         let state: TargetState = serde_json::from_value(json!(states[state])).unwrap();
         let [id, namespace, pod, container, node, workload, message, verdict] = texts.try_into().unwrap();
-        Target { id, namespace, pod, container, node, workload, message, state, verdict: Some(verdict), injected_at: times[0], recovered_at: times[1], ..Target::default() }
+        let (verdict_reason, residue) = (verdict.clone(), Some(verdict.clone()));
+        Target { id, namespace, pod, container, node, workload, message, state, verdict: Some(verdict), verdict_reason, residue, injected_at: times[0], recovered_at: times[1], ..Target::default() }
     }
 }
 

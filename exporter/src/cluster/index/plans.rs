@@ -32,7 +32,7 @@ impl Plans {
             Observation::StatusCheck(new) => keep(&mut self.checks, *new, |plan| (&plan.about, plan.version)),
             Observation::PodFaults(new) => keep(&mut self.faults, *new, |plan| (&plan.about, plan.version)),
             Observation::Place(new) => keep(&mut self.places, *new, |plan| (&plan.about, plan.version)),
-            Observation::Experiment(_) | Observation::Notice(_) | Observation::Gone(_) | Observation::Pod(_) => {}
+            Observation::Experiment(_) | Observation::Notice(_) | Observation::Gone(_) | Observation::Pod(_) | Observation::Judged(_) => {}
         }
     }
 

@@ -24,6 +24,7 @@ pub fn pod(object: &Value, seen: Timestamp, gone: bool) -> Option<PodSeen> {
         workload_kind: workload_kind.into(),
         created_at: metadata["creationTimestamp"].as_str().and_then(|it| it.parse().ok()),
         ready: ready(&object["status"]["conditions"]),
+        failed: Vec::new(),
         seen,
         gone,
     })
@@ -40,6 +41,7 @@ pub fn absent(namespace: &str, name: &str, seen: Timestamp) -> PodSeen {
         workload_kind: "".into(),
         created_at: None,
         ready: None,
+        failed: Vec::new(),
         seen,
         gone: true,
     }
@@ -117,6 +119,7 @@ mod tests {
             node: "n1".into(),
             created_at: Some("2026-11-21T13:45:02Z".parse().unwrap()),
             ready: Some(true),
+            failed: Vec::new(),
             gone: false,
             ..absent("shop", "web-0", seen)
         };

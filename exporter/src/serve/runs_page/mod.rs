@@ -371,7 +371,7 @@ mod tests {
         let stuck = Run { phase: Phase::Injecting, ..run("late", 90_000) };
         let (_, html) = asked(facts, vec![run("one", 99_000), stuck], "").await;
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is not in {html}"));
-        assert!(place("no right to list and watch iochaos") < place("Stuck or overdue"));
+        assert!(place("no right to list and watch iochaos") < place("Needs a look"));
         assert!(place("shop/late") < place("shop/one"), "what is stuck comes first");
         assert!(html.contains("1 watch up"));
     }

@@ -63,7 +63,7 @@ pub(super) fn groups(runs: &[Run], axis: Axis, now: Timestamp, most: usize) -> (
     };
     let group = |(standing, runs): (Standing, Vec<&Run>)| Group {
         title: match standing {
-            Standing::Alarm => "Stuck or overdue",
+            Standing::Alarm => "Needs a look",
             Standing::Failed => "Went wrong",
             Standing::Open => "Running",
             Standing::Ended => "Ended",
@@ -109,15 +109,23 @@ fn about(run: &Run) -> Vec<String> {
     if let Some(who) = &run.started_by {
         out.push(format!("started by {}", plain(who)));
     }
-    let mut verdicts: BTreeMap<&str, usize> = BTreeMap::new();
-    for verdict in run.targets.iter().filter_map(|target| target.verdict.as_deref()) {
-        *verdicts.entry(verdict).or_default() += 1;
-    }
-    out.extend(verdicts.into_iter().map(|(verdict, count)| format!("in the kernel: {} ({count})", plain(&verdict.replace('_', " ")))));
+    out.extend(in_the_kernel(run));
     if run.baseline {
         out.push("was there when Chaoscope first looked".to_owned());
     }
     out
+}
+
+/// What nodes found of it: each verdict with its reason, and what is left since it ended.
+fn in_the_kernel(run: &Run) -> Vec<String> {
+    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let mut count = |what, words: String| *counts.entry((what, words)).or_default() += 1;
+    for target in &run.targets {
+        let reason = if target.verdict_reason.is_empty() { String::new() } else { format!(", {}", target.verdict_reason) };
+        target.verdict.iter().for_each(|verdict| count("in the kernel", format!("{verdict}{reason}")));
+        target.residue.iter().filter(|left| *left != "none").for_each(|left| count("left behind", left.clone()));
+    }
+    counts.into_iter().map(|((what, words), count)| format!("{what}: {} ({count})", plain(&words.replace('_', " ")))).collect()
 }
 
 /// The tool's word about the first target it has one for; those that failed come first.
@@ -154,7 +162,7 @@ mod tests {
         assert_eq!(count, Count { alarm: 1, failed: 1, open: 2, ended: 1 });
         let told: Vec<_> = groups.iter().map(|group| (group.title, group.rows[0].name.as_str(), group.more)).collect();
         let wanted =
-            [("Stuck or overdue", "shop/stuck", 0), ("Went wrong", "shop/torn", 0), ("Running", "shop/new", 1), ("Ended", "shop/done", 0)];
+            [("Needs a look", "shop/stuck", 0), ("Went wrong", "shop/torn", 0), ("Running", "shop/new", 1), ("Ended", "shop/done", 0)];
         assert_eq!(told, wanted);
         assert_eq!(groups[0].rows[0].alarm, "since 01:00:00Z (2 h 46 min)");
     }

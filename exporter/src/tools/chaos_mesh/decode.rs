@@ -6,8 +6,9 @@ use super::fields::{Undecodable, at, conditions, count, integer, list, names, ta
 use super::kinds::is_experiment;
 use super::notice;
 use super::spec;
+use chaoscope_model::declared::Expectation;
 use chaoscope_model::observation::{Desired, Object, Observation, Operation, Record, RecordPhase, Step};
-use chaoscope_model::plan::{Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
+use chaoscope_model::plan::{Declares, Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
 use chaoscope_model::specification::{is_one_shot, parameters};
 use chaoscope_model::{Parent, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
@@ -126,6 +127,7 @@ fn record(kind: &str, item: &Value) -> Result<Record, Undecodable> {
         injected: if matches!(phase, RecordPhase::Injected | RecordPhase::Recovering) { injected.max(1) } else { injected },
         recovered: count(item, "recoveredCount")?,
         steps,
+        expects: Expectation::default(),
     })
 }
 
@@ -260,6 +262,9 @@ fn pod_faults(kind: &str, object: &Value) -> Result<PodFaults, Undecodable> {
         observed: integer(object, "status.observedGeneration")?.unwrap_or(0),
         failure: text_or_empty(object, "status.failedMessage")?,
         sources: sources.into_iter().collect(),
+        pod: String::new(),
+        declares: Declares::Nothing,
+        incomplete: String::new(),
     })
 }
 
