@@ -62,6 +62,7 @@ fn looking_changes_nothing(world: &World, networks: &[String]) {
 
 fn a_running_fault_is_in_metrics_and_api(world: &World) {
     let run = world.run("running", |it| it["phase"] == "running");
+    assert_eq!(world.gate("recovered", "0s").0, 1);
     let targets: Vec<_> = run["targets"].as_array().unwrap().iter().map(|it| (&it["pod"], &it["node"], &it["state"])).collect();
     assert_eq!(targets.len(), 3, "{run:#}");
     let experiment = "experiment_namespace='shop', experiment_kind='NetworkChaos', experiment='cut-web-from-client'";
@@ -75,6 +76,8 @@ fn a_running_fault_is_in_metrics_and_api(world: &World) {
 }
 
 fn a_run_that_ended_is_remembered(world: &World) {
+    let (code, said) = world.gate("recovered", "60s");
+    assert_eq!(code, 0, "{said}\n{}", world.logs());
     let run = world.run("recovered", |it| it["outcome"] == "recovered");
     assert!(run["recovered_at"].is_string(), "{run:#}");
     world.metric_is("chaoscope_runs_total{experiment_namespace='shop', experiment_kind='NetworkChaos', outcome='recovered'}", 1.0);

@@ -5,7 +5,7 @@
 
 use crate::kit::cluster::Cluster;
 use crate::kit::http::percent;
-use crate::kit::process::{PATIENCE, succeed, until};
+use crate::kit::process::{PATIENCE, finish, succeed, until};
 use crate::mesh::{EXPERIMENT, NAMESPACE};
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
@@ -108,7 +108,21 @@ impl World {
         until(|| only().filter(&accept), || format!("the run is {what}: {:#?}\n{}", self.runs(), self.logs()))
     }
 
-    /// Status and body of an answer of Chaoscope's API without a token.
+    /// `chaoscope gate`, as a pipeline of the pods' owner would run it: its exit code, and what it said.
+    pub(crate) fn gate(&self, until: &str, wait: &str) -> (i32, String) {
+        let token = self.cluster.folder().join("reader.token");
+        fs::write(&token, &self.token).expect("writing into a folder of ours");
+        let mut command = self.cluster.from_here(Path::new(env!("CARGO_BIN_EXE_chaoscope")));
+        command
+            .args(["gate", "--server", CHAOSCOPE, "--kind=NetworkChaos", "-n", NAMESPACE, "-e", EXPERIMENT])
+            .arg("--token-file")
+            .arg(token);
+        let output = finish(command.args(["--until", until, "--wait", wait]));
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The status of an answer of Chaoscope's API without a token.
     pub(crate) fn anonymously(&self, path: &str) -> u16 {
         self.get(&format!("{CHAOSCOPE}{path}"), None).expect("the Service of the cluster role answers").0
     }

@@ -71,8 +71,15 @@ impl Cluster {
     }
 
     fn kubectl_command(&self, words: &[&str]) -> Command {
+        let mut command = self.from_here(&self.program);
+        command.arg("kubectl").args(words);
+        command
+    }
+
+    /// A command, to add to, with this host's files and processes; only its network is the node's.
+    pub fn from_here(&self, program: &Path) -> Command {
         let mut command = self.script("net");
-        command.arg(&self.program).arg("kubectl").args(words);
+        command.arg(program);
         command
     }
 
