@@ -30,13 +30,13 @@ fn a_partition_is_seen_from_its_beginning_to_its_end_and_nothing_is_left_of_us()
     looking_changes_nothing(&world, &networks);
 
     let mesh = Mesh::new(&world.cluster);
-    assert!(world.is_served(), "the client reaches the web pods");
+    world.until_served();
     mesh.inject();
     assert!(!world.is_served(), "the client is cut off");
     a_running_fault_is_in_metrics_and_api(&world);
 
     mesh.recover();
-    assert!(world.is_served(), "the client reaches them again");
+    world.until_served();
     a_run_that_ended_is_remembered(&world);
     mesh.delete();
 

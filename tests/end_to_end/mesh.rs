@@ -1,4 +1,4 @@
-//! What Chaos Mesh does when a NetworkChaos parts two web pods from their client, done to pods of our own.
+//! What Chaos Mesh does when a `NetworkChaos` parts two web pods from their client, done to pods of our own.
 //!
 //! Nothing of it is made up: the objects (`tests/fixtures/recordings/partition-both`) and the kernel state (`tests/fixtures/chaos-mesh-2.8.3`)
 //! are those of one experiment of a real Chaos Mesh 2.8.3, with the addresses, uids and times of here in place of the recorded ones.

@@ -7,7 +7,7 @@ use crate::kit::cluster::Cluster;
 use crate::kit::http::percent;
 use crate::kit::process::{PATIENCE, finish, succeed, until};
 use crate::mesh::{EXPERIMENT, NAMESPACE};
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -112,7 +112,7 @@ impl World {
     pub(crate) fn gate(&self, until: &str, wait: &str) -> (i32, String) {
         let token = self.cluster.folder().join("reader.token");
         fs::write(&token, &self.token).expect("writing into a folder of ours");
-        let mut command = self.cluster.from_here(Path::new(env!("CARGO_BIN_EXE_chaoscope")));
+        let mut command = self.cluster.beside_node(Path::new(env!("CARGO_BIN_EXE_chaoscope")));
         command
             .args(["gate", "--server", CHAOSCOPE, "--kind=NetworkChaos", "-n", NAMESPACE, "-e", EXPERIMENT])
             .arg("--token-file")
@@ -129,10 +129,15 @@ impl World {
 
     fn get(&self, url: &str, token: Option<&str>) -> reqwest::Result<(u16, Value)> {
         let request = self.client.get(url);
-        let answer = token.into_iter().fold(request, |it, token| it.bearer_auth(token)).send()?;
+        let answer = token.into_iter().fold(request, RequestBuilder::bearer_auth).send()?;
         let status = answer.status().as_u16();
         let text = answer.text()?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// Waits until the client reaches a web pod, which between two callers is deaf for a moment.
+    pub(crate) fn until_served(&self) {
+        until(|| self.is_served().then_some(()), || format!("the client reaches a web pod\n{}", self.logs()));
     }
 
     /// Whether the client reaches a web pod.
@@ -169,14 +174,14 @@ impl World {
 
     /// What to read when something did not come to pass.
     pub(crate) fn logs(&self) -> String {
-        let pods = self.cluster.try_kubectl(&["get", "pods", "--all-namespaces", "--output=wide"]);
-        let mut said = String::from_utf8_lossy(&pods.stdout).into_owned();
-        for what in ["daemonset/chaoscope-node", "statefulset/chaoscope-cluster"] {
-            let logs = self.cluster.try_kubectl(&["logs", "--namespace=chaoscope", "--tail=20", what]);
-            said += &format!("{what}:\n{}", String::from_utf8_lossy(&logs.stdout));
-        }
+        let commands: [&[&str]; 3] = [
+            &["get", "pods", "--all-namespaces", "--output=wide"],
+            &["logs", "--namespace=chaoscope", "--tail=20", "daemonset/chaoscope-node"],
+            &["logs", "--namespace=chaoscope", "--tail=20", "statefulset/chaoscope-cluster"],
+        ];
+        let said = commands.map(|words| String::from_utf8_lossy(&self.cluster.try_kubectl(words).stdout).into_owned());
         let targets = self.get(&format!("{PROMETHEUS}/api/v1/targets"), None);
-        said + &format!("Prometheus: {targets:?}")
+        format!("{}Prometheus: {targets:?}", said.join("\n"))
     }
 }
 

@@ -71,13 +71,13 @@ impl Cluster {
     }
 
     fn kubectl_command(&self, words: &[&str]) -> Command {
-        let mut command = self.from_here(&self.program);
+        let mut command = self.beside_node(&self.program);
         command.arg("kubectl").args(words);
         command
     }
 
     /// A command, to add to, with this host's files and processes; only its network is the node's.
-    pub fn from_here(&self, program: &Path) -> Command {
+    pub fn beside_node(&self, program: &Path) -> Command {
         let mut command = self.script("net");
         command.arg(program);
         command
@@ -150,11 +150,9 @@ impl Drop for Cluster {
 fn stop(folder: &Path, process: &mut Child) {
     drop(process.stdin.take());
     let stopped = Command::new(SCRIPT).arg("stop").arg(folder).stdin(Stdio::null()).status();
-    if !stopped.is_ok_and(|it| it.success()) {
-        eprintln!("cluster.sh stop {} failed", folder.display());
-    }
     let _ = process.kill();
     let _ = process.wait();
+    assert!(thread::panicking() || stopped.is_ok_and(|it| it.success()), "cluster.sh stop {} failed", folder.display());
 }
 
 /// Longer than for anything else: the first of the tests may have to share the machine with a build.

@@ -38,12 +38,12 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Kube {
     folder: PathBuf,
-    /// What the folder is, unless it is somebody else's.
-    _temporary: Option<TempDir>,
     address: SocketAddr,
     flags: Vec<String>,
     client: Client,
     process: Mutex<Option<Running>>,
+    /// Removes the folder, unless that is somebody else's; last, for then nobody writes into it any more.
+    temporary: Option<TempDir>,
 }
 
 impl Kube {
@@ -58,7 +58,7 @@ impl Kube {
         let temporary = tempfile::Builder::new().prefix("kube").tempdir().expect("a temporary folder");
         certificates(temporary.path());
         let mut new = Self::at(temporary.path(), free_address());
-        new._temporary = Some(temporary);
+        new.temporary = Some(temporary);
         new.flags.clone_from(&options.flags);
         let tokens: Vec<_> = options.tokens.iter().map(|(token, user)| (&**token, &**user)).collect();
         new.write_tokens(&tokens);
@@ -79,7 +79,7 @@ impl Kube {
         let authority = reqwest::Certificate::from_pem(&authority).expect("a certificate");
         let client = Client::builder().tls_certs_only([authority]).no_proxy().timeout(super::process::PATIENCE);
         let (client, process) = (client.build().expect("a client"), Mutex::default());
-        Self { folder: folder.to_owned(), _temporary: None, address, flags: Vec::new(), client, process }
+        Self { folder: folder.to_owned(), address, flags: Vec::new(), client, process, temporary: None }
     }
 
     /// `kill -9`. What was acknowledged is in the folder.
