@@ -6,7 +6,7 @@
 use crate::kit::cluster::Cluster;
 use crate::kit::http::percent;
 use crate::kit::process::{PATIENCE, finish, succeed, until};
-use crate::mesh::{EXPERIMENT, NAMESPACE};
+use crate::mesh::{Experiment, NAMESPACE};
 use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -54,6 +54,11 @@ impl World {
     pub(crate) fn deploy(&self) {
         self.cluster.on_node(&["install", "--directory", "--owner=65532", "--group=65532", "--mode=0700", "/var/lib/chaoscope"]);
         self.cluster.kubectl(&["apply", "--kustomize", &format!("{FOLDER}/overlay")]);
+        self.until_deployed();
+    }
+
+    /// Waits until both roles are ready, as often as they are told to begin again.
+    pub(crate) fn until_deployed(&self) {
         for what in ["daemonset/chaoscope-node", "statefulset/chaoscope-cluster"] {
             rolled_out(&self.cluster, "chaoscope", what);
         }
@@ -94,27 +99,37 @@ impl World {
         serde_json::from_value(answer["data"]["result"].take()).expect("an instant vector")
     }
 
-    /// The runs of the experiment, as the owner of the pods sees them.
-    pub(crate) fn runs(&self) -> Vec<Value> {
-        let url = format!("{CHAOSCOPE}/api/v1/runs?kind=NetworkChaos&namespace={NAMESPACE}&name={EXPERIMENT}");
+    /// The runs of an experiment, as the owner of the pods sees them.
+    pub(crate) fn runs(&self, experiment: &Experiment) -> Vec<Value> {
+        let url = format!("{CHAOSCOPE}/api/v1/runs?kind=NetworkChaos&namespace={NAMESPACE}&name={}", experiment.name);
         let (status, mut answer) = self.get(&url, Some(&self.token)).expect("the Service of the cluster role answers");
         assert_eq!(status, 200, "{answer}");
         serde_json::from_value(answer["runs"].take()).expect("runs")
     }
 
-    /// The one run of the experiment, once `accept` likes it.
-    pub(crate) fn run(&self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
-        let only = || <[Value; 1]>::try_from(self.runs()).ok().map(|[run]| run);
-        until(|| only().filter(&accept), || format!("the run is {what}: {:#?}\n{}", self.runs(), self.logs()))
+    /// The one run of an experiment, once `accept` likes it.
+    pub(crate) fn run(&self, experiment: &Experiment, accept: impl Fn(&Value) -> bool) -> Value {
+        let only = || <[Value; 1]>::try_from(self.runs(experiment)).ok().map(|[run]| run);
+        until(|| only().filter(&accept), || format!("one run: {:#?}\n{}", self.runs(experiment), self.logs()))
+    }
+
+    /// A field of each target of the one run, once they are these: `[("web-0", "in_force"), …]`, by name.
+    pub(crate) fn targets(&self, experiment: &Experiment, field: &str, wanted: &[(&str, &str)]) {
+        self.run(experiment, |run| {
+            let targets = run["targets"].as_array().into_iter().flatten();
+            let mut found: Vec<_> = targets.filter_map(|it| Some((it["pod"].as_str()?, it[field].as_str()?))).collect();
+            found.sort_unstable();
+            found == wanted
+        });
     }
 
     /// `chaoscope gate`, as a pipeline of the pods' owner would run it: its exit code, and what it said.
-    pub(crate) fn gate(&self, until: &str, wait: &str) -> (i32, String) {
+    pub(crate) fn gate(&self, experiment: &Experiment, until: &str, wait: &str) -> (i32, String) {
         let token = self.cluster.folder().join("reader.token");
         fs::write(&token, &self.token).expect("writing into a folder of ours");
         let mut command = self.cluster.beside_node(Path::new(env!("CARGO_BIN_EXE_chaoscope")));
         command
-            .args(["gate", "--server", CHAOSCOPE, "--kind=NetworkChaos", "-n", NAMESPACE, "-e", EXPERIMENT])
+            .args(["gate", "--server", CHAOSCOPE, "--kind=NetworkChaos", "-n", NAMESPACE, "-e", experiment.name])
             .arg("--token-file")
             .arg(token);
         let output = finish(command.args(["--until", until, "--wait", wait]));
