@@ -16,6 +16,8 @@ mod licence;
 mod manifests;
 #[path = "contracts/metrics.rs"]
 mod metrics;
+#[path = "contracts/rules.rs"]
+mod rules;
 #[path = "contracts/source.rs"]
 mod source;
 

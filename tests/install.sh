@@ -16,7 +16,7 @@ packages=(
   iptables nftables ipset iproute2 util-linux procps # the kernel state the readers are compared with
   user-mode-linux kmod gcc g++ libc6-dev busybox-static # g++: libFuzzer (tests/fuzz); the rest: a kernel with netem (tests/uml); busybox is also the test image
   containerd runc docker.io containernetworking-plugins
-  prometheus                                        # and promtool
+  prometheus prometheus-alertmanager                # and promtool, amtool
   chromium fonts-dejavu-core
   curl openssl ca-certificates jq
   python3-venv                                      # schemathesis comes from PyPI into an environment of its own
@@ -104,6 +104,13 @@ kubernetes() {
   [ -x "$("$build" where)" ] || { step "the Kubernetes of the tests (first time: minutes)" && quietly "$build"; }
 }
 
+# kubectl and helm: the same.
+deploy_tools() {
+  local build
+  build=$(dirname "${BASH_SOURCE[0]}")/deploy/build.sh
+  [ -x "$("$build" where)/helm" ] || { step "kubectl and helm for the tests (first time: minutes)" && quietly "$build"; }
+}
+
 # Grafana's side of the datasource: the same.
 grafana_host() {
   local build
@@ -119,5 +126,6 @@ debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 { at_least "$node_wanted" "$(node_version)" && command -v npm >/dev/null; } || install_node # the datasource's front: npm ci, npm run check
 kubernetes
+deploy_tools
 grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

@@ -99,6 +99,15 @@ test('old annotations: version 2 has none, and eventName for a name', () => {
   });
 });
 
+test('the annotation of the example application is ours, and stays as it is', () => {
+  const dashboard = JSON.parse(readFileSync('../dashboards/application.json', 'utf8'));
+  const layers = dashboard.annotations.list.filter((it: { datasource: { type: string } }) => it.datasource.type === ID);
+  assert.equal(layers.length, 1);
+  assert.equal(problem(layers[0].target), undefined);
+  assert.deepEqual(annotation(layers[0]).target, layers[0].target);
+  assert.equal(layers[0].target.matchDashboard, true);
+});
+
 test('our own annotations stay as they are, and a migrated one is not migrated again', () => {
   const own = { target: { refId: 'Anno', queryType: 'annotations', filters: { kind: ['x'] }, matchDashboard: true } };
   assert.deepEqual(anno(own).target, own.target);

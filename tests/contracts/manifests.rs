@@ -72,6 +72,20 @@ fn the_manifests_let_chaoscope_look_and_no_more() {
     report("a role may do more than look", &faults);
 }
 
+/// Where not the whole cluster is watched, a namespace's role is the cluster's, less what has no namespace.
+#[test]
+fn a_namespaces_role_is_the_clusters() {
+    let of = |file: &str| -> BTreeSet<(String, String)> {
+        let rights = rights().into_iter().filter(|(path, ..)| path.ends_with(file));
+        rights.map(|(_, verb, resource)| (verb, resource)).collect()
+    };
+    let mut wanted = of("base/clusterrole.yaml");
+    let all = wanted.len();
+    wanted.retain(|(_, resource)| resource != "chaos-mesh.org/remoteclusters");
+    assert_eq!(all - wanted.len(), 3);
+    assert_eq!(of("watched-namespace/role.yaml"), wanted);
+}
+
 /// By itself or as one of a group that it is in.
 #[test]
 fn nothing_gives_the_node_role_a_right() {

@@ -24,7 +24,7 @@ pub(crate) fn differences(root: &Path) -> Vec<String> {
 }
 
 /// The rows below "## Metrics". A first cell may name several metrics.
-fn table(readme: &str) -> BTreeMap<String, Shape> {
+pub(crate) fn table(readme: &str) -> BTreeMap<String, Shape> {
     let section = readme.split_once("\n## Metrics\n").unwrap().1;
     let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
     let mut out = BTreeMap::new();

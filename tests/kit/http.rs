@@ -1,4 +1,4 @@
-//! One plain HTTP GET, enough to ask a program on loopback.
+//! One plain HTTP GET or POST, enough to ask a program on loopback.
 //!
 //! Apart, and not `reqwest`: its client wants a TLS provider even for this. Tests of our own server use a real client.
 
@@ -8,9 +8,20 @@ use std::net::{SocketAddr, TcpStream};
 
 /// GETs `path` by HTTP/1.0, so that the answer ends with the connection. Answers status and body.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(address, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"))
+}
+
+/// The same for a POST of `json`.
+pub fn post(address: SocketAddr, path: &str, json: &str) -> io::Result<(u16, String)> {
+    let length = json.len();
+    let head = format!("POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    ask(address, &format!("{head}\r\n\r\n{json}"))
+}
+
+fn ask(address: SocketAddr, request: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let parsed = answer.split_once("\r\n\r\n").and_then(|(head, body)| {

@@ -12,6 +12,7 @@
     reason = "the kit runs real programs, and a missing part is a failed test"
 )]
 
+pub mod alertmanager;
 pub mod chromium;
 pub mod cluster;
 pub mod disk;
@@ -21,5 +22,6 @@ pub mod netns;
 pub mod process;
 pub mod prometheus;
 pub mod protobuf;
+pub mod served;
 pub mod tab;
 pub mod uml;

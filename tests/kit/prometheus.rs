@@ -31,7 +31,8 @@ impl Prometheus {
         Self::started(&["--enable-feature=native-histograms"], jobs)
     }
 
-    /// `jobs` answers the YAML list below `scrape_configs`; it is told where this Prometheus itself will listen.
+    /// `jobs` answers the YAML list below `scrape_configs`, and after it what else belongs into a configuration; it is told where this
+    /// Prometheus itself will listen.
     pub fn with_jobs(jobs: impl Fn(SocketAddr) -> String) -> Self {
         Self::started(&[], jobs)
     }
@@ -50,7 +51,7 @@ impl Prometheus {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name| folder.path().join(name);
         let jobs = jobs(address);
-        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
+        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nscrape_configs:\n{jobs}");
         fs::write(at("prometheus.yml"), config).expect("writing prometheus.yml");
         let log = File::create(at("log")).expect("creating a log");
         let process = Running::start(

@@ -41,11 +41,12 @@ pub(super) enum Protocol {
 
 /// Where runtimes listen unless told otherwise, in the order they are tried. Each is looked for below `/var` as well, for
 /// hosts where `/var/run` is no link. Sources: the default configuration of containerd (`containerd config default`),
-/// k3s and k0s (their documentation), CRI-O (crio.conf(5), `listen`), cri-dockerd's `cri-docker.socket`, dockerd(8).
-const SOCKETS: [(RuntimeChoice, &str); 6] = [
+/// k3s, k0s and `MicroK8s` (their documentation), CRI-O (crio.conf(5), `listen`), cri-dockerd's `cri-docker.socket`, dockerd(8).
+const SOCKETS: [(RuntimeChoice, &str); 7] = [
     (RuntimeChoice::Containerd, "/run/containerd/containerd.sock"),
     (RuntimeChoice::Containerd, "/run/k3s/containerd/containerd.sock"),
     (RuntimeChoice::Containerd, "/run/k0s/containerd.sock"),
+    (RuntimeChoice::Containerd, "/var/snap/microk8s/common/run/containerd.sock"),
     (RuntimeChoice::Crio, "/run/crio/crio.sock"),
     (RuntimeChoice::Cri, "/run/cri-dockerd.sock"),
     (RuntimeChoice::Docker, "/run/docker.sock"),
@@ -136,8 +137,8 @@ mod tests {
             of.iter().map(|(_, path)| path.display().to_string()).collect()
         };
         assert!(paths(RuntimeChoice::None).is_empty());
-        assert_eq!(paths(RuntimeChoice::Auto).len(), 12);
-        assert_eq!(paths(RuntimeChoice::Cri).len(), 10);
+        assert_eq!(paths(RuntimeChoice::Auto).len(), 14);
+        assert_eq!(paths(RuntimeChoice::Cri).len(), 12);
         assert_eq!(paths(RuntimeChoice::Crio), ["/host/run/crio/crio.sock", "/host/var/run/crio/crio.sock"]);
         assert_eq!(paths(RuntimeChoice::Docker), ["/host/run/docker.sock", "/host/var/run/docker.sock"]);
     }

@@ -173,6 +173,21 @@ fn the_front_and_the_back_read_the_same() {
     }
 }
 
+/// What a dashboard of ours asks the backend, it understands.
+#[test]
+fn the_example_dashboards_annotation_is_understood() {
+    let dashboard: Value = serde_json::from_str(include_str!("../../../../../dashboards/application.json")).unwrap();
+    let layers = dashboard["annotations"]["list"].as_array().unwrap().iter();
+    let ours: Vec<_> = layers.filter(|it| it["datasource"]["type"] == "chaoscope-events-datasource").collect();
+    assert_eq!(ours.len(), 1);
+    let (saved, mut sent) = (&ours[0]["target"], ours[0]["target"].clone());
+    assert!(refusal(saved).contains("Match this dashboard"), "who sends it as it was saved is told");
+    // The front fills in the dashboard's variables: `namespace` and `pod`.
+    sent.as_object_mut().unwrap().remove("matchDashboard");
+    sent["filters"] = json!({"target_namespace": ["shop"], "target_pod": ["web-0"]});
+    assert!(matches!(of(&sent).unwrap().ask, Ask::Annotations { .. }));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         proptest::sample::select(vec![
