@@ -38,16 +38,19 @@ const SOURCES: [&str; 5] = ["cluster", "journal", "node", "peers", "recording"];
 
 /// The direction of imports: `serve → families → verdict → {cluster, node, peers, journal} → tools → model`.
 ///
-/// Each module of the exporter and what it may use of the others, nearest the model first. Five are not in that row:
+/// Each module of the exporter and what it may use of the others, nearest the model first. These are not in that row:
 /// - `exposition` knows only text, `source` only the contract of whoever reads: everybody above `tools` may use both;
 /// - `config` names the types of what it configures, so it may use all; everybody above `tools` may use it;
 /// - `client` is what asks a running instance: it shares the words and the printing of `serve`, and nobody uses it;
 /// - `scrape` holds what families are given and the one runner that calls them: families and `serve` may use it, and it
 ///   may use everything but `serve`;
+/// - `declared` is the node role's connection to the cluster role, a source like the others, which asks with `instance`, as `client` does;
+/// - `rounds` visits what is declared and compares: it knows `declared`, `node` and `verdict`, none of which knows the others;
 /// - `standalone` is a role: it folds what `node` reads into what `journal` keeps, and only `main.rs` uses it.
 ///
 /// One exception in the row: `cluster` knows where components are, and says so by the trait of `peers::find`, which knows nothing but addresses.
 ///
+/// - `desk` is the cluster role's side of the nodes' connections: it looks at the index through `ingest`, and `serve` answers nodes by it;
 /// - `ingest` and `standalone` are the paths from what is seen to the journal, `recording` is files, `client` asks a running instance,
 ///   and `roles` wires all of them.
 ///
@@ -59,16 +62,21 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "cluster" => [&verdict[..4], &["peers::find"]].concat(),
         "journal" | "node" | "peers" | "recording" => verdict[..4].to_vec(),
         "verdict" => verdict,
+        "instance" => vec!["config"],
+        "declared" => [&verdict[..4], &["instance"]].concat(),
+        "rounds" => vec!["source", "node", "declared", "verdict"],
         "ingest" => vec!["tools", "config", "cluster", "journal"],
+        "desk" => vec!["tools", "config", "cluster", "journal", "verdict", "ingest"],
         "roles" => {
-            let all = ["verdict", "families", "scrape", "serve", "ingest", "standalone", "recording"];
+            let all = ["verdict", "declared", "rounds", "families", "scrape", "serve", "ingest", "desk", "standalone", "recording"];
             [&verdict[..], &all].concat()
         }
         "standalone" => [&verdict[..], &["verdict"]].concat(),
-        "families" => [&verdict[..], &["verdict", "scrape"]].concat(),
-        "scrape" => [&verdict[..], &["verdict", "families"]].concat(),
-        "serve" => [&verdict[..], &["verdict", "scrape", "families"]].concat(),
-        "client" | "migration" => vec!["config", "serve"],
+        "families" => [&verdict[..], &["verdict", "declared", "scrape"]].concat(),
+        "scrape" => [&verdict[..], &["verdict", "declared", "rounds", "families"]].concat(),
+        "serve" => [&verdict[..], &["verdict", "declared", "scrape", "families", "desk"]].concat(),
+        "client" => vec!["config", "serve", "instance"],
+        "migration" => vec!["config", "serve"],
         "config" => [&verdict[..], &["verdict", "scrape", "families", "serve"]].concat(),
         _ => return None,
     })

@@ -7,6 +7,7 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests: a failure is a panic, real programs are run"
 )]
@@ -23,7 +24,7 @@ mod scripted;
 mod small_host;
 
 #[path = "cluster/program.rs"]
-#[allow(dead_code, unreachable_pub, reason = "this program takes its share")]
+#[allow(unreachable_pub, reason = "this program is whole")]
 mod cluster;
 #[path = "node/lab.rs"]
 #[allow(dead_code, reason = "this program takes its share")]

@@ -12,191 +12,25 @@
     reason = "tests run real programs, and a missing part is a failed test"
 )]
 
-use chaoscope::node::mounts::{self, ContainerMounts, MountError, ResolvConf, TodaMount};
-use chaoscope::node::netns::NsId;
-use chaoscope::node::processes::{self, Cgroup, Helper, Process, ProcessTable};
+#[path = "kit/container.rs"]
+mod container;
+
+use chaoscope::node::mounts::{self, MountError, ResolvConf, TodaMount};
+use chaoscope::node::processes::{self, Helper};
 use chaoscope::tools::helpers::HelperKind;
 use chaoscope_model::Tool;
+use container::{Container, Group, PATIENCE, Running, Tools, in_time, table, until};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
 
-/// Only ever ends a test that has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
 const OURS: &str = "nameserver 10.96.0.10\n";
 const THEIRS: &str = "nameserver 10.96.77.3\n";
-
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The answer of work that must not hang; it runs on a thread that is left behind if it does.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(PATIENCE).expect("it hung")
-}
-
-fn table() -> ProcessTable {
-    processes::read(Path::new("/proc"), Instant::now() + PATIENCE).unwrap()
-}
-
-/// A child process, killed with its test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // both fail only when it ended before
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Tells what several tests make apart.
-static COUNT: AtomicU32 = AtomicU32::new(0);
-
-/// A control group below one of the test's own, in the hierarchy that limits processors.
-struct Group {
-    top: PathBuf,
-    path: PathBuf,
-}
-
-impl Group {
-    fn new(pod: &str, container: &str) -> Self {
-        let roots = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"];
-        let root = roots.iter().map(Path::new).find(|root| root.join("cgroup.procs").exists()).expect("a control group hierarchy");
-        let top = root.join(format!("chaoscope-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-        let path = top.join(format!("kubepods/pod{pod}/{container}"));
-        fs::create_dir_all(&path).unwrap();
-        Self { top, path }
-    }
-
-    /// A command that enters the group before it becomes `program`.
-    fn command(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-euc", "echo $$ > \"$1/cgroup.procs\"; shift; exec \"$@\"", "sh"]).arg(&self.path).arg(program.as_ref());
-        command
-    }
-}
-
-impl Drop for Group {
-    /// Its processes were killed just now; it can be removed when the last one is gone.
-    fn drop(&mut self) {
-        let end = Instant::now() + Duration::from_secs(10);
-        let mut path = self.path.clone();
-        while path.starts_with(&self.top) && Instant::now() < end {
-            if fs::remove_dir(&path).is_ok() {
-                path.pop();
-            } else {
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
-    }
-}
-
-/// A container with namespaces and a root directory of its own: tmpfs with /etc/resolv.conf, /proc, busybox, and, where asked
-/// for, a fuse file system called toda whose other end never answers.
-struct Container {
-    pid: u32,
-    cgroup: Cgroup,
-    _parent: Running, // before the group it is in
-    group: Group,
-    _mount_point: TempDir,
-}
-
-const MAKE_CONTAINER: &str = r#"
-cd "$1"; mount -t tmpfs tmpfs .; cd "$1"
-mkdir etc data proc; mount -t proc proc proc; cp "$(command -v busybox)" busybox
-echo nameserver 10.96.0.10 > etc/resolv.conf
-exec 3<>/dev/fuse
-if [ -n "$2" ]; then mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 toda "$1$2"; fi
-exec chroot . /busybox sleep 600
-"#;
-
-impl Container {
-    fn new(toda: Option<&str>) -> Self {
-        let pod = format!("{:08x}-0000-4000-8000-00000000c4a0", std::process::id());
-        let mount_point = tempfile::tempdir().unwrap();
-        let id = format!("{:a<64}", format!("{:08x}{:08x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-        let group = Group::new(&pod, &id);
-        let mut command = group.command("unshare");
-        command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", MAKE_CONTAINER, "sh"]);
-        let parent = Running::start(command.arg(mount_point.path()).arg(toda.unwrap_or("")));
-        let is_init = |process: &Process| process.ppid == parent.0.id() && process.comm == "busybox";
-        let pid = until("a container (it needs root)", || table().processes.into_iter().find(is_init)).pid;
-        let cgroup = Cgroup { pod_uid: Some(pod), container_id: Some(id) };
-        Self { pid, cgroup, _parent: parent, group, _mount_point: mount_point }
-    }
-
-    fn namespace(&self, kind: &str) -> NsId {
-        let link = fs::metadata(format!("/proc/{}/ns/{kind}", self.pid)).unwrap();
-        NsId { dev: link.dev(), ino: link.ino() }
-    }
-
-    /// A path in the container, from outside.
-    fn path(&self, path: &str) -> PathBuf {
-        format!("/proc/{}/root{path}", self.pid).into()
-    }
-
-    fn mounts(&self) -> ContainerMounts {
-        let pid = self.pid;
-        in_time(move || mounts::read(Path::new("/proc"), pid, Instant::now() + PATIENCE)).unwrap()
-    }
-}
-
-/// Programs under the names that the tools give them: shells that are told to wait.
-struct Tools(TempDir);
-
-impl Tools {
-    fn new() -> Self {
-        let tools = Self(tempfile::tempdir().unwrap());
-        for (name, program) in [
-            ("nsexec", "/usr/bin/nsenter"),
-            ("tproxy", "/bin/dash"),
-            ("toda", "/bin/dash"),
-            ("stress-ng", "/bin/dash"),
-            ("stress-ng-cpu", "/bin/sleep"),
-            ("memStress", "/bin/dash"),
-        ] {
-            symlink(program, tools.path(name)).unwrap();
-        }
-        tools
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// As chaos-daemon starts a tool: nsexec enters some of the container's namespaces, and the tool is its child.
-    fn start(&self, group: &Group, container: &Container, namespaces: &[&str], tool: &str, arguments: &[&str]) -> Running {
-        let mut command = group.command(self.path("nsexec"));
-        command.args(namespaces.iter().map(|kind| format!("--{kind}=/proc/{}/ns/{}", container.pid, &kind[..3].replace("mou", "mnt"))));
-        Running::start(command.arg("--").arg(self.path(tool)).args(arguments))
-    }
-}
 
 #[test]
 #[ignore = "needs root: run by make test"]
@@ -242,9 +76,9 @@ fn helpers_of_a_container_are_found_once_each_and_tied_to_it() {
         (HelperKind::MemStress, None, true),
     ];
     for (helper, (kind, netns, active)) in found.iter().zip(expected) {
-        let Helper { pid, start_ticks, .. } = *helper;
+        let Helper { pid, parent, start_ticks, lives_in, .. } = *helper;
         let tool = Tool::ChaosMesh;
-        assert_eq!(*helper, Helper { kind, tool, pid, start_ticks, netns, target: container.cgroup.clone(), active });
+        assert_eq!(*helper, Helper { kind, tool, pid, parent, start_ticks, netns, lives_in, target: container.cgroup.clone(), active });
         assert_eq!(processes::start_ticks(Path::new("/proc"), pid), Some(start_ticks));
     }
 

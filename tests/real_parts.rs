@@ -1,14 +1,18 @@
-//! The kit's own tests: a browser, namespaces, the kernel that has netem, and an API server.
+//! The kit's own tests: a browser, namespaces, the kernel that has netem, an API server and an Alertmanager.
 //!
 //! Apart from the tests that use these parts, so that a broken part is told from a broken Chaoscope.
 
 mod kit;
 
 use flate2::read::ZlibDecoder;
+use kit::alertmanager::Alertmanager;
 use kit::chromium::Chromium;
+use kit::http;
 use kit::kube::objects::{CHAOS_MESH, chaos, pod};
 use kit::kube::{Kube, NOBODY, Options};
 use kit::netns::Netns;
+use kit::process::until;
+use kit::served::Served;
 use kit::uml;
 use reqwest::Method;
 use serde_json::json;
@@ -198,4 +202,18 @@ fn size_and_corner(path: &Path) -> (u32, u32, [u8; 3]) {
     let mut start = [0; 4];
     ZlibDecoder::new(&*packed).read_exact(&mut start).unwrap();
     (number(16), number(20), start[1..].try_into().unwrap())
+}
+
+#[test]
+#[ignore = "needs prometheus-alertmanager: run by make test"]
+fn alertmanager_takes_an_alert_and_a_page_is_what_was_said_last() {
+    let alertmanager = Alertmanager::with("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n");
+    alertmanager.post(&json!([{"labels": {"alertname": "Fire", "pod": "p"}, "annotations": {}}]));
+    until(|| alertmanager.named(false).contains("Fire p").then_some(()), || format!("{:?}", alertmanager.alerts()));
+    assert!(alertmanager.named(true).is_empty());
+
+    let page = Served::new("a 1\n");
+    assert_eq!(http::get(page.address(), "/").unwrap(), (200, "a 1\n".to_owned()));
+    page.say("a 2\n");
+    assert_eq!(http::get(page.address(), "/").unwrap().1, "a 2\n");
 }

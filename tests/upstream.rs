@@ -98,6 +98,8 @@ fn our_page(netns: &Netns, pod: &str, container: &str) -> String {
         namespaces: vec![observed],
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         complete: Complete::default(),
         unreadable: 0,
         limitations: vec![],

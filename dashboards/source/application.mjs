@@ -54,7 +54,7 @@ export const application = dashboard('chaoscope-application', 'An example: an ap
       series(took(0.9), '90 % are faster'),
       series(took(0.99), '99 % are faster'),
       series(`max(chaoscope_netem_delay_seconds{${APP}})`, 'delay in the kernel'),
-    ], { w: 16, h: 9, unit: 's', none: 'no such application' }),
-    table('Chaos on it', 'Experiments that hit its pods, until five minutes after they are over.', [`1000 * max by (namespace, pod, ${ID}) (chaoscope_target_chaos_start_timestamp_seconds{${APP}})`], { experiment: 'Experiment', pod: 'Pod', Value: 'Since', experiment_kind: 'Kind' }, { w: 8, h: 9, units: { Value: 'dateTimeFromNow' } }),
+    ], { w: 14, h: 9, unit: 's', none: 'no such application' }),
+    table('Chaos on it', 'Experiments that hit its pods, until five minutes after they are over.', [`1000 * max by (namespace, pod, ${ID}) (chaoscope_target_chaos_start_timestamp_seconds{${APP}})`], { experiment: 'Experiment', pod: 'Pod', Value: 'Since', experiment_kind: 'Kind' }, { w: 10, h: 9, units: { Value: 'dateTimeFromNow' } }),
   ],
 });

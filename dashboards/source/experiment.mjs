@@ -1,6 +1,6 @@
 /** One experiment, or all of a kind: what it is, whom it hits, whether the kernel has it, how long injecting and recovering took. */
 import { COLOUR, WHERE, choice, dashboard, graph, heatmap, row, series, stat, states, table } from './parts.mjs';
-import { CHOSEN, CLUSTER, ID, TARGET, active, at, counted, each, numbered, overdue, stuck, summed, verdicts } from './words.mjs';
+import { CHOSEN, CLUSTER, ID, TARGET, active, at, counted, each, numbered, overdue, stuck, summed, unfinished, verdicts } from './words.mjs';
 
 const PHASES = ['selecting', 'injecting', 'running', 'paused', 'recovering', 'finished'];
 const VERDICTS = ['in_force', 'drifted', 'missing', 'unknown'];
@@ -28,7 +28,7 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
     stat('Active', 'Of the chosen experiments: how many inject, run or recover now.', counted(active(CHOSEN), CLUSTER)),
     stat('Stuck', 'Injecting or recovering for more than five minutes.', counted(stuck(CHOSEN), CLUSTER), { bad: COLOUR.bad }),
     stat('Overdue', 'More than two minutes past the end its duration gives, and not even recovering.', counted(overdue(CHOSEN), CLUSTER), { bad: COLOUR.bad }),
-    stat('Targets injected', 'In the newest run of each.', summed(each(`chaoscope_experiment_targets{state="injected", ${CHOSEN}}`), CLUSTER)),
+    stat('Targets injected', 'Of experiments that are not finished.', summed(`${each(`chaoscope_experiment_targets{state="injected", ${CHOSEN}}`)} and on (${ID}) (${unfinished(CHOSEN)})`, CLUSTER)),
     stat('Faults in force', 'As the kernels of their targets say.', summed(verdicts(`verdict="in_force", ${CHOSEN}`), CLUSTER), { colour: COLOUR.good }),
     stat('Missing or drifted', 'Declared, and not there, or not so.', counted(`${verdicts(`verdict=~"missing|drifted", ${CHOSEN}`)} == 1`, CLUSTER), { bad: COLOUR.bad }),
 
@@ -37,7 +37,7 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
       'What each experiment went through. Recovering that does not end, or running past its end, needs a person.',
       [series(numbered('chaoscope_experiment_phase', 'phase', PHASES, ID, CHOSEN), '{{experiment_kind}} {{experiment_namespace}}/{{experiment}}')],
       PHASES,
-      { h: 8, none: 'no such experiment in this range' }
+      { h: 11, none: 'no such experiment in this range' }
     ),
     table(
       'What it is',
@@ -97,14 +97,14 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
       'What the kernel says of the declared fault: in force, drifted (there, with other parameters), missing, or unknown with the reason in the table.',
       [series(numbered('chaoscope_fault_verdict', 'verdict', VERDICTS, TARGET, CHOSEN), '{{namespace}}/{{pod}} {{experiment}}')],
       VERDICTS,
-      { w: 14, h: 8, none: 'no fault is declared' }
+      { w: 12, h: 8, none: 'no fault is declared' }
     ),
     table(
       'Why',
       'The present verdict of each target, and its reason.',
       [each(`chaoscope_fault_verdict_info{${CHOSEN}}`, `${TARGET}, verdict, reason`)],
       { pod: 'Pod', verdict: 'Verdict', reason: 'Reason', experiment: 'Experiment', namespace: 'Target namespace' },
-      { w: 10, colours: ['verdict'] }
+      { w: 12, colours: ['verdict'] }
     ),
 
     row('In the kernels of its targets'),

@@ -9,6 +9,10 @@ const WHOM = '{{namespace}}/{{pod}}{{netns}}';
 const ON = '{{node}} {{instance}}';
 const device = (metric, by = 'device, handle') => each(`${metric}{${POD}}`, `node, namespace, pod, netns, ${by}`);
 const flow = (metric) => `max by (node, namespace, pod, netns, device, handle, kind, parent) (rate(chaoscope_qdisc_${metric}_total{${POD}}[$__rate_interval]))`;
+/** All rules of a chain together. */
+const matched = (what) =>
+  `sum by (node, namespace, pod, netns, backend, family, table, chain) (` +
+  `max by (node, namespace, pod, netns, backend, family, table, chain, rule) (rate(chaoscope_iptables_rule_${what}_total{${POD}}[$__rate_interval])))`;
 const container = (metric, by = '') => each(`chaos_daemon_${metric}{${POD}}`, `node, namespace, pod, container${by}`);
 /** Of Chaoscope's own processes, whatever the job is called. */
 const own = (expr) => `${expr} and on (job, instance) chaoscope_netns_visited{${NODE}}`;
@@ -29,7 +33,7 @@ export const node = dashboard('chaoscope-node', 'What node roles read from kerne
     stat('Left out', 'Skipped though they belong to pods: gone meanwhile, or the deadline was hit.', `sum(chaoscope_netns_skipped{reason!="host_network", ${NODE}})`, { w: 3, bad: COLOUR.warn }),
     stat('Read errors', 'Reads that failed in the last sweep. What failed has no sample: it does not look clean.', `sum(chaoscope_netns_read_errors{${NODE}})`, { w: 3, bad: COLOUR.bad }),
     stat('Blind spots', 'Kinds of things that could not be seen, behind which chaos may hide. `chaoscope doctor` tells the remedy.', `sum(chaoscope_limitations{blinds="true", ${NODE}})`, { w: 3, bad: COLOUR.bad }),
-    stat('Pods with chaos', 'Pods and other namespaces with chaos-like state now: netem or tbf, a chain, set, mount or process that a chaos tool makes.', `count(max by (node, namespace, pod, netns, inode) (chaoscope_netns_info{${NODE}})) or ${NODES}`, { w: 3 }),
+    stat('With chaos', 'Pods and other namespaces with chaos-like state now: netem or tbf, a chain, set, mount or process that a chaos tool makes.', `count(max by (node, namespace, pod, netns, inode) (chaoscope_netns_info{${NODE}})) or ${NODES}`, { w: 3 }),
     stat('Left behind', 'Objects that change traffic and belong to no run.', summed(each(`chaoscope_residue{effect="effective", ${NODE}}`, `${TARGET}, owner, what`), NODES), { w: 3, bad: COLOUR.bad }),
     stat('Unconnected', 'Nodes that are not told what is declared, so that they cannot give verdicts.', `count(max by (node, instance) (chaoscope_declared_connected{${NODE}}) == 0) or ${NODES}`, { w: 3, bad: COLOUR.warn }),
 
@@ -70,8 +74,8 @@ export const node = dashboard('chaoscope-node', 'What node roles read from kerne
     graph('Through qdiscs', 'Bytes that passed the qdiscs of faulted pods.', [series(flow('sent_bytes'), `${WHOM} {{device}} {{kind}}`)], { w: 8, unit: 'Bps' }),
     graph('Packets', 'Sent (above) and dropped by a qdisc: what netem lost on purpose, and what a full queue lost.', [series(flow('sent_packets'), `${WHOM} {{device}} {{kind}} sent`), series(flow('dropped_packets'), `${WHOM} {{device}} {{kind}} dropped`)], { w: 8, unit: 'pps' }),
     graph('Waiting', 'Bytes in the queue, and how often per second it hit its limit.', [series(`max by (node, namespace, pod, netns, device, handle, kind, parent) (chaoscope_qdisc_backlog_bytes{${POD}})`, `${WHOM} {{device}} {{kind}} bytes`), series(flow('overlimits'), `${WHOM} {{device}} {{kind}} limit hit, per second`)], { w: 8 }),
-    graph('Packets that rules matched', 'Of the chains chaos made. A DROP rule that matches nothing hits nobody.', [series(`max by (node, namespace, pod, netns, backend, family, table, chain, rule) (rate(chaoscope_iptables_rule_packets_total{${POD}}[$__rate_interval]))`, '{{pod}}{{netns}} {{chain}} {{rule}}')], { w: 12, unit: 'pps' }),
-    graph('Bytes that rules matched', 'The same in bytes.', [series(`max by (node, namespace, pod, netns, backend, family, table, chain, rule) (rate(chaoscope_iptables_rule_bytes_total{${POD}}[$__rate_interval]))`, '{{pod}}{{netns}} {{chain}} {{rule}}')], { w: 12, unit: 'Bps' }),
+    graph('Packets that rules matched', 'All rules of each chain that chaos made, and of the hooks that lead there. An experiment\'s chain that matches nothing hits nobody.', [series(matched('packets'), '{{pod}}{{netns}} {{chain}}')], { w: 12, unit: 'pps' }),
+    graph('Bytes that rules matched', 'The same in bytes.', [series(matched('bytes'), '{{pod}}{{netns}} {{chain}}')], { w: 12, unit: 'Bps' }),
     table('Chains', 'Whether packets can get there from a hook. 0 after a recovery is normal: a benign left-over.', [device('chaoscope_iptables_chain_reachable', 'backend, family, table, chain')], { pod: 'Pod', chain: 'Chain', Value: 'Reachable', table: 'Table', family: 'Family', backend: 'Backend', namespace: 'Namespace', netns: 'Network namespace' }, { w: 12, units: { Value: 'bool_yes_no' } }),
     table('Sets', 'Members of each ipset that chaos made. An empty set under a rule that is there: the partition hits nobody.', [device('chaoscope_ipset_members', 'set, kind')], { pod: 'Pod', set: 'Set', Value: 'Members', kind: 'Kind', namespace: 'Namespace', netns: 'Network namespace' }, { w: 12 }),
     graph('Helper processes', 'Processes a chaos tool runs for a pod; tproxy stays, idle, between faults.', [series(device('chaoscope_helper_processes', 'kind'), `${WHOM} {{kind}}`)], { w: 12, none: 'no process', decimals: 0 }),

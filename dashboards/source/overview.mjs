@@ -164,8 +164,8 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         `1000 * ${each('chaoscope_workflow_start_timestamp_seconds{experiment_namespace=~"$namespace"}')}`,
         `1000 * ${each('chaoscope_workflow_end_timestamp_seconds{experiment_namespace=~"$namespace"}')}`,
       ],
-      { experiment_namespace: 'Namespace', experiment: 'Workflow', state: 'State', 'Value #B': 'Began', 'Value #C': 'Ended' },
-      { w: 10, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
+      { experiment: 'Workflow', state: 'State', 'Value #B': 'Began', 'Value #C': 'Ended', experiment_namespace: 'Namespace' },
+      { w: 11, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
     ),
     table(
       'Steps of workflows',
@@ -177,15 +177,15 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         `1000 * ${each('chaoscope_workflow_node_deadline_timestamp_seconds{experiment_namespace=~"$namespace"}', `${ID}, workflow_node`)}`,
       ],
       {
-        experiment: 'Workflow',
         template: 'Template',
-        kind: 'Kind of step',
-        child: 'Made',
         state: 'State',
+        child: 'Made',
         'Value #C': 'Began',
         'Value #D': 'Deadline',
+        kind: 'Kind of step',
+        experiment: 'Workflow',
       },
-      { w: 14, units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
+      { w: 13, units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
     ),
 
     row('How complete this is'),
@@ -205,7 +205,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
     graph('Experiments', 'Under the names of Chaos Mesh\'s own controller, with its phases; one series each, whatever the number of its replicas.', [
       series('sum by (kind, phase) (max by (namespace, kind, phase) (chaos_controller_manager_chaos_experiments{namespace=~"$namespace", kind=~"$kind"}))', '{{kind}} {{phase}}'),
     ], { w: 8, decimals: 0 }),
-    graph('Schedules and workflows', 'How many there are.', [
+    graph('Schedules and workflows there are', 'How many, under the names of Chaos Mesh\'s own controller.', [
       series('sum(max by (namespace) (chaos_controller_manager_chaos_schedules{namespace=~"$namespace"}))', 'schedules'),
       series('sum(max by (namespace) (chaos_controller_manager_chaos_workflows{namespace=~"$namespace"}))', 'workflows'),
     ], { w: 8, decimals: 0 }),

@@ -31,7 +31,7 @@ const WORDS = {
   injecting: COLOUR.moving,
   running: COLOUR.active,
   paused: COLOUR.warn,
-  recovering: COLOUR.moving,
+  recovering: '#0072B2',
   finished: COLOUR.good,
   recovered: COLOUR.good,
   completed: COLOUR.active,

@@ -6,6 +6,7 @@ mod api;
 mod client;
 mod cluster;
 mod journal;
+mod link;
 mod peers;
 mod recording;
 mod standalone;
@@ -15,6 +16,7 @@ pub use api::{Api, Auth};
 pub use client::{Doctor, Filters, Gate, MigrateDashboard, Moment, Runs, Server, Until};
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
+pub use link::Link;
 pub use peers::{PeerDaemon, Peers};
 pub use recording::{Recorded, Told};
 pub use standalone::Standalone;
@@ -158,6 +160,9 @@ pub struct Node {
     /// This node's chaos-daemon.
     #[command(flatten)]
     pub peer: PeerDaemon,
+    /// The cluster role.
+    #[command(flatten)]
+    pub link: Link,
 }
 
 /// Which rules and namespaces are exposed.

@@ -126,6 +126,11 @@ impl Ingest {
         self.change(now, |state| state.tick(now)).await;
     }
 
+    /// Looks at the index, or takes from it what it noted for the caller.
+    pub fn look<T>(&self, look: impl FnOnce(&mut Index) -> T) -> T {
+        look(&mut self.state().index)
+    }
+
     /// Events were listed.
     pub fn events_listed(&self) {
         self.state().index.events_listed();

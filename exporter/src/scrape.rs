@@ -5,6 +5,7 @@
 //! [`Sources`] and of [`World`], and a line in [`gather`].
 
 use crate::cluster::now::{Now, Present};
+use crate::declared::Declared;
 use crate::exposition::{Exposition, Page};
 use crate::families;
 use crate::journal::{Journal, Status, Tally};
@@ -14,8 +15,10 @@ use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::node::told::Told;
 use crate::peers::{self, Asking, PeerReading};
+use crate::rounds::Rounds;
 use crate::source::{Error, Source, timed};
-use crate::verdict::Survey;
+use crate::verdict::{Stated, Survey};
+use chaoscope_model::verdict::Residue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +58,12 @@ pub struct World {
     pub detail: Detail,
     /// The sweep, with what follows from it.
     pub sweep: Option<Result<Seen, Error>>,
+    /// What is declared for this node, as far as the cluster role has told.
+    pub declared: Option<Result<Arc<Declared>, Error>>,
+    /// What holds of everything declared.
+    pub judged: Option<Result<Arc<Vec<Stated>>, Error>>,
+    /// What nobody declares and is there all the same.
+    pub residue: Option<Result<Arc<Vec<Residue>>, Error>>,
     /// This host's own figures.
     pub host: Option<Result<Arc<Host>, Error>>,
     /// What is in the cluster.
@@ -130,6 +139,8 @@ pub struct Sources {
     pub sweeper: Option<Arc<Sweeper>>,
     /// How old a sweep may be; nothing where nobody sweeps but who asks.
     pub sweep_max_age: Duration,
+    /// What is declared for this node, and what holds of it; sweeps are fed into it.
+    pub rounds: Option<Arc<Rounds>>,
     /// This host's own figures.
     pub host: Option<crate::node::host::HostSource>,
     /// What is in the cluster.
@@ -159,6 +170,7 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
         outcomes.extend(sweep.parts.iter().map(|part| (part.source, Outcome { success: part.failure.is_none(), took: part.took })));
     }
     let sweep = sweep.map(|sweep| sweep.map(|sweep| Seen { survey: Survey::of(&sweep), sweep }));
+    let sweep = sweep.map(|sweep| sweep.inspect(|seen| sources.rounds.iter().for_each(|rounds| rounds.saw(&seen.sweep, &seen.survey))));
     let host = host.map(|answer| noted(&mut outcomes, "host", answer));
     let peers = peers.map(|answer| noted(&mut outcomes, "peers", answer));
     // From memory, last: what waits for nothing is the youngest.
@@ -169,7 +181,21 @@ pub async fn gather(sources: &Sources, until: Instant) -> World {
     });
     let journal = sources.journal.as_ref().map(|journal| Counted { tally: journal.tally(), status: journal.status() });
     let streams = sources.streams.as_ref().map(|streams| streams());
-    World { detail: sources.detail, sweep, host, cluster, journal, streams, peers, own: own::read(), sources: outcomes }
+    let rounds = sources.rounds.as_ref();
+    World {
+        detail: sources.detail,
+        sweep,
+        declared: rounds.and_then(|rounds| rounds.declared()).map(|declared| Ok(Arc::new(declared))),
+        judged: rounds.and_then(|rounds| rounds.stated()).map(|stated| Ok(Arc::new(stated))),
+        residue: rounds.map(|rounds| rounds.residue()),
+        host,
+        cluster,
+        journal,
+        streams,
+        peers,
+        own: own::read(),
+        sources: outcomes,
+    }
 }
 
 type Answer<T> = (Result<Arc<T>, Error>, Duration);

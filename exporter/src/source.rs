@@ -3,6 +3,8 @@
 //!
 //! Apart from the scrape that uses it, so that `node` need not know who asks.
 
+pub(crate) mod pause;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

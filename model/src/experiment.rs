@@ -104,6 +104,15 @@ pub struct Reference {
 /// What made an experiment: a schedule or a workflow.
 pub type Parent = Reference;
 
+/// Text without anything that could steer a terminal or turn what is read around it (Unicode's Cc, and the marks of UAX #9).
+pub fn plain(text: &str) -> String {
+    let steers = |it: char| {
+        it.is_control()
+            || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    text.chars().map(|it| if steers(it) { '\u{fffd}' } else { it }).collect()
+}
+
 /// Takes a prefix of a text that is at most `limit` characters long.
 pub fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()

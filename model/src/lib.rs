@@ -19,5 +19,5 @@ pub mod specification;
 pub mod time;
 pub mod verdict;
 
-pub use experiment::{Effect, Parent, Pod, Reference, Tool, shortened};
+pub use experiment::{Effect, Parent, Pod, Reference, Tool, plain, shortened};
 pub use few::Few;

@@ -69,6 +69,17 @@ pub enum Left {
     Effective,
 }
 
+impl Left {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Benign => "benign",
+            Self::Effective => "effective",
+        }
+    }
+}
+
 /// What an experiment should be doing, as its controller understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

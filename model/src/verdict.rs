@@ -126,6 +126,7 @@ pub struct Residue {
 
 /// What a node found about one target of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Judged {
     /// Id of the run.
     pub run: String,
@@ -140,6 +141,7 @@ pub struct Judged {
 
 /// What a node sends by its connection: everything it found, or only what changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Report {
     /// Number of the connection (the event `hello` says it): a report of an older one is not taken.
     pub connection: String,

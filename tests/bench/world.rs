@@ -15,6 +15,7 @@ pub enum Kind {
     Legacy,
     Nft,
     Idle,
+    Declared,
 }
 
 impl Kind {
@@ -23,6 +24,7 @@ impl Kind {
             Self::Legacy => "legacy",
             Self::Nft => "nft",
             Self::Idle => "idle",
+            Self::Declared => "declared",
         }
     }
 }

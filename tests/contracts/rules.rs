@@ -1,6 +1,6 @@
 //! The rules of Prometheus in `manifests/rules/`: what every alert has, and that what it asks for exists.
 //!
-//! Apart because it reads PromQL, as far as names and labels go. A new alert needs nothing here; a family that another program exposes goes into
+//! Apart because it reads `PromQL`, as far as names and labels go. A new alert needs nothing here; a family that another program exposes goes into
 //! [`FOREIGN`].
 
 use crate::ROOT;

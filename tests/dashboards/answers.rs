@@ -116,7 +116,7 @@ fn what_is_wrong_is_counted(prometheus: &Prometheus) {
 fn elsewhere_is_nowhere_else(prometheus: &Prometheus) {
     let page = fs::read_to_string(root().join("tests/dashboards/elsewhere.prom")).unwrap();
     let families: BTreeSet<_> = page.lines().filter_map(|it| it.strip_prefix("# TYPE ")).map(|it| it.split(' ').next().unwrap()).collect();
-    assert!(families.len() > 20);
+    assert!(!families.is_empty());
     for family in families {
         let real = prometheus.query_now(&format!("{{__name__=~\"{family}(_bucket)?\", job!=\"elsewhere\"}}"));
         assert_eq!(real, Value::Array(vec![]), "{family}: take it out of elsewhere.prom");

@@ -35,9 +35,6 @@ const COMING: [&str; 8] = [
 /// The example application's own.
 const EXAMPLE: [(&str, &str); 2] = [("http_requests_total", "counter"), ("http_request_duration_seconds", "histogram")];
 
-/// Not for a wall: `node_*` is what node_exporter's dashboards show, these are for others.
-const NOT_FOR_PEOPLE: [&str; 0] = [];
-
 /// Every family there can be: name → type.
 fn known() -> BTreeMap<String, String> {
     let kind = |kind: Kind| match kind {
@@ -89,10 +86,10 @@ const LABELS: [&str; 2] = ["grpc_method", "grpc_code"];
 
 /// The family a name is of.
 fn family<'a>(known: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
-    let parts = ["_bucket", "_sum", "_count"].into_iter().filter_map(|part| name.strip_suffix(part));
+    let mut parts = ["_bucket", "_sum", "_count"].into_iter().filter_map(|part| name.strip_suffix(part));
     let histogram = |it: &str| known.get_key_value(it).filter(|(_, kind)| *kind == "histogram");
     let whole = known.get_key_value(name).filter(|(_, kind)| *kind != "histogram");
-    whole.or_else(|| parts.filter_map(histogram).next()).map(|(name, _)| name.as_str())
+    whole.or_else(|| parts.find_map(histogram)).map(|(name, _)| name.as_str())
 }
 
 #[test]
@@ -108,9 +105,21 @@ fn they_ask_for_nothing_that_is_not_there() {
 fn every_family_is_on_a_panel() {
     let known = known();
     let shown: BTreeSet<_> = asked().iter().filter_map(|(name, _)| family(&known, name)).map(str::to_owned).collect();
-    let others = |name: &str| name.starts_with("node_") || NOT_FOR_PEOPLE.contains(&name);
-    let hidden: Vec<_> = known.keys().filter(|name| !shown.contains(*name) && !others(name)).collect();
+    // Those of the host are what the dashboards of node_exporter show.
+    let hidden: Vec<_> = known.keys().filter(|name| !shown.contains(*name) && !name.starts_with("node_")).collect();
     assert!(hidden.is_empty(), "on no panel: {hidden:?}");
     let upstream = |name: &&String| name.starts_with("chaos_") || WANTED.iter().any(|it| it.name == **name);
     assert!(known.keys().filter(upstream).count() > 50);
+}
+
+/// Who cannot load the plugin copies the annotation from there.
+#[test]
+fn the_documents_tell_the_dashboards_own_query() {
+    let told = fs::read_to_string(root().join("docs/dashboards.md")).unwrap();
+    let told = told.split("```promql\n").nth(1).unwrap().split("```").next().unwrap();
+    let words = |it: &str| it.split_whitespace().collect::<Vec<_>>().join(" ");
+    let dashboards = all();
+    let application = dashboards.iter().find(|it| it.name == "application").unwrap();
+    let asked: Vec<_> = application.questions().into_iter().filter(|it| it.by.contains("annotation")).map(|it| words(it.expr)).collect();
+    assert_eq!(asked, [words(told)]);
 }

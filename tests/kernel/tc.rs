@@ -29,7 +29,7 @@ pub fn assert_as_tc_says(tc: &Tc, tool: &Tool<'_>) {
     for (ours, theirs) in tc.qdiscs.iter().zip(&theirs) {
         let index = links.iter().find(|link| link["ifname"] == theirs["dev"]).and_then(|link| link["ifindex"].as_u64());
         assert_eq!(Some(u64::from(ours.ifindex)), index, "{theirs}");
-        assert_eq!(ours.device, if ours.is_default() { "" } else { theirs["dev"].as_str().unwrap() }, "{theirs}");
+        assert_eq!(ours.device, theirs["dev"].as_str().unwrap(), "{theirs}");
         assert_eq!(ours.kind, theirs["kind"].as_str().unwrap(), "{theirs}");
         assert_eq!(ours.handle, handle(&theirs["handle"]), "{theirs}");
         assert_eq!(ours.parent, if theirs["root"] == true { Handle::ROOT } else { handle(&theirs["parent"]) }, "{theirs}");

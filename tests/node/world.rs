@@ -2,6 +2,7 @@
 //!
 //! Apart from what is expected of it (`golden`). A new metric family needs a value here, or the golden page does not show it.
 
+use chaoscope::declared::{Declared, Standing};
 use chaoscope::exposition::Distribution;
 use chaoscope::node::error::ReadError;
 use chaoscope::node::host::{Filesystem, Host, Pressure, ProcessorTime, Processors, Uname};
@@ -23,8 +24,10 @@ use chaoscope::peers::find::{Component, Peer};
 use chaoscope::peers::{PeerReading, parse, timer};
 use chaoscope::scrape::{Detail, Outcome, Seen, Upstream, World};
 use chaoscope::tools::helpers::HelperKind;
-use chaoscope::verdict::Survey;
-use chaoscope_model::{Pod, Tool};
+use chaoscope::verdict::{Stated, Survey};
+use chaoscope_model::declared::{self, Applied, DeclaredPod, DeclaredTarget, Expectation, Network, Shape, Shaping, Stage};
+use chaoscope_model::verdict::{Judgement, Owner, Residue, Verdict as Verdicts};
+use chaoscope_model::{Effect, Pod, Reference, Tool};
 use procfs::{DiskStat, FromBufRead};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +46,9 @@ pub(crate) fn world(host: bool) -> World {
     World {
         detail: Detail { all_rules: false, upstream: Upstream::WithOld },
         sweep: Some(Ok(Seen { survey: Survey::of(&sweep), sweep })),
+        declared: Some(Ok(Arc::new(declared()))),
+        judged: Some(Ok(Arc::new(judged()))),
+        residue: Some(Ok(Arc::new(residue()))),
         host: host.then(|| Ok(Arc::new(self::host()))),
         peers: Some(Ok(Arc::new(vec![daemon()]))),
         own: Some(Own {
@@ -56,6 +62,78 @@ pub(crate) fn world(host: bool) -> World {
         sources,
         ..World::default()
     }
+}
+
+fn time(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_700_000_000 + second).expect("a time")
+}
+
+fn experiment(name: &str) -> Reference {
+    Reference { kind: "NetworkChaos".into(), namespace: "shop".into(), name: name.into(), ..Reference::default() }
+}
+
+/// A connection by which a bandwidth limit was told, whose tbf then has the experiment's name.
+fn declared() -> Declared {
+    let target = DeclaredTarget {
+        run: "r-1".into(),
+        target: "shop/web-0".into(),
+        selector: ".".into(),
+        experiment: experiment("slow"),
+        container: String::new(),
+        stage: Stage::Injected,
+        injected_at: None,
+        expects: Expectation::Network,
+    };
+    let tcs = vec![Shaping { source: "shop/slow".into(), does: Shape::Tbf(declared::Tbf::default()), ..Shaping::default() }];
+    let network = Some(Applied { spec: Network { tcs, ..Network::default() }, ..Applied::default() });
+    let pod = DeclaredPod { pod: web(), network, targets: vec![target], ..DeclaredPod::default() };
+    Declared {
+        connected: true,
+        last_message: Some(time(99)),
+        standing: Standing::Current,
+        pods: Arc::new([("u-1".to_owned(), pod)].into()),
+        ..Declared::default()
+    }
+}
+
+/// One of each verdict; one experiment has a pod twice, and what asks for somebody more is shown.
+fn judged() -> Vec<Stated> {
+    let stated = |experiment_name: &str, verdict, reason| Stated {
+        pod: web(),
+        container: String::new(),
+        netns: String::new(),
+        experiment: experiment(experiment_name),
+        judgement: Judgement::new(verdict, reason),
+    };
+    vec![
+        stated("slow", Verdicts::Drifted, "rate"),
+        stated("cut", Verdicts::InForce, ""),
+        stated("cut", Verdicts::Unknown, "other_end"),
+        stated("gone", Verdicts::Missing, "no_rule"),
+        stated("gone", Verdicts::InForce, ""),
+        stated("soon", Verdicts::Unknown, "settling"),
+    ]
+}
+
+fn residue() -> Vec<Residue> {
+    let left = |what: &str, effect, owner, object: &str, second| Residue {
+        pod: web(),
+        container: String::new(),
+        netns: String::new(),
+        effect,
+        owner,
+        what: what.into(),
+        object: object.into(),
+        tool: Tool::ChaosMesh,
+        experiment: (owner == Owner::EndedRun).then(|| experiment("old")),
+        run: None,
+        first_seen: time(second),
+    };
+    vec![
+        left("rule", Effect::Effective, Owner::EndedRun, "one", 20),
+        left("rule", Effect::Effective, Owner::EndedRun, "another", 10),
+        left("set", Effect::Benign, Owner::Unknown, "set", 30),
+    ]
 }
 
 /// A page of this node's chaos-daemon, with one sample of each family and one that makes no sense.
@@ -115,6 +193,8 @@ fn sweep() -> Sweep {
             Files { pod: Some(web()), container: "web".into(), toda: vec!["/data".into()], resolv_conf: Some(ResolvConf::Replaced) },
             Files { pod: Some(unnamed()), container: "c".into(), toda: vec![], resolv_conf: Some(ResolvConf::Restored) },
         ],
+        looked: vec![],
+        booted: None,
         complete: Complete::default(),
         unreadable: 2,
         limitations: vec![
@@ -153,7 +233,17 @@ fn observed(pod: Option<Pod>, name: Option<&str>, inode: u64, containers: &[&str
 
 fn helper(kind: HelperKind) -> Helper {
     let target = Cgroup { pod_uid: None, container_id: None };
-    Helper { kind, tool: Tool::ChaosMesh, pid: 4711, start_ticks: 1, netns: None, target, active: kind.is_active() }
+    Helper {
+        kind,
+        tool: Tool::ChaosMesh,
+        pid: 4711,
+        parent: 4710,
+        start_ticks: 1,
+        netns: None,
+        lives_in: None,
+        target,
+        active: kind.is_active(),
+    }
 }
 
 fn refused(call: &'static str) -> ReadError {

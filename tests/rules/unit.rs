@@ -141,3 +141,24 @@ fn the_tests_notice_what_is_taken_from_a_rule() {
         );
     }
 }
+
+/// The commands of the runbooks: each is one the program has, with the flags it has.
+#[test]
+fn runbooks_name_commands_that_exist() {
+    let page = text("docs/alerts.md").replace("/chaoscope ", "chaoscope ");
+    let told = page
+        .split(['`', '\n', '$'])
+        .filter_map(|it| it.split_once("chaoscope ").filter(|(before, _)| before.is_empty() || before.ends_with("-- ")));
+    let mut seen = BTreeSet::new();
+    for (_, words) in told {
+        let command = words.split(' ').next().unwrap();
+        let help = finish(Command::new(env!("CARGO_BIN_EXE_chaoscope")).args([command, "--help"]));
+        assert!(help.status.success(), "chaoscope {words}");
+        let help = String::from_utf8(help.stdout).unwrap();
+        for flag in words.split(' ').filter(|it| it.starts_with("--")) {
+            assert!(help.contains(flag), "chaoscope {words}: no {flag}");
+        }
+        seen.insert(command.to_owned());
+    }
+    assert_eq!(seen, ["check", "doctor", "gate", "journal", "runs", "snapshot"].map(str::to_owned).into());
+}

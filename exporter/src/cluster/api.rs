@@ -8,7 +8,7 @@ mod connect;
 mod error;
 mod lines;
 
-pub use answer::{Change, Page, identity, object};
+pub use answer::{Change, Names, Page, identity, object};
 pub use connect::{Whereabouts, connect};
 pub use error::Error;
 pub use lines::{Line, Lines};
@@ -19,6 +19,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -31,6 +32,8 @@ const MAX_BYTES: usize = 32 << 20;
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+    /// Only objects whose fields are so, whatever their kind says.
+    fields: Option<Arc<str>>,
 }
 
 /// Which part of a list to ask for.
@@ -45,14 +48,24 @@ pub struct Part {
 impl Api {
     /// By way of this client.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, fields: None }
+    }
+
+    /// The same for objects whose fields are so: `spec.nodeName=n1`.
+    #[must_use]
+    pub fn narrowed(&self, fields: &str) -> Self {
+        Self { fields: Some(fields.into()), ..self.clone() }
+    }
+
+    fn fields<'a>(&'a self, resource: &'a Resource) -> &'a str {
+        self.fields.as_deref().unwrap_or(resource.fields)
     }
 
     /// One page of a list, as the bytes that [`Page::parse`] takes; in one namespace or, with an empty one, everywhere.
     pub async fn list(&self, resource: &Resource, namespace: &str, part: &Part) -> Result<Vec<u8>, Error> {
         let mut query = format!("{}?limit={}", resource.path(namespace), part.limit);
-        if !resource.fields.is_empty() {
-            add(&mut query, "fieldSelector", resource.fields);
+        if !self.fields(resource).is_empty() {
+            add(&mut query, "fieldSelector", self.fields(resource));
         }
         if let Some(token) = &part.token {
             add(&mut query, "continue", token);
@@ -65,8 +78,8 @@ impl Api {
     pub async fn watch(&self, resource: &Resource, namespace: &str, version: &str, seconds: u64) -> Result<Lines, Error> {
         let mut query = format!("{}?watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}", resource.path(namespace));
         add(&mut query, "resourceVersion", version);
-        if !resource.fields.is_empty() {
-            add(&mut query, "fieldSelector", resource.fields);
+        if !self.fields(resource).is_empty() {
+            add(&mut query, "fieldSelector", self.fields(resource));
         }
         Ok(Lines::new(self.ask(&query).await?.into_body()))
     }

@@ -5,21 +5,23 @@
 
 mod absent;
 mod changes;
+mod declared;
 mod plans;
 mod view;
 
 pub use changes::Changes;
+pub use declared::{Faults, MOST_ENDED, Place, Standing};
 
 use crate::tools::chaos_mesh;
 use chaoscope_model::event::Event;
 use chaoscope_model::history::{self, History};
-use chaoscope_model::observation::{Gone, Notice, Object, Observation, PodSeen};
+use chaoscope_model::observation::{Gone, JudgedAt, Notice, Object, Observation, PodSeen};
 use chaoscope_model::run::Run;
 use chaoscope_model::{Few, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 use plans::Plans;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub struct Index {
     forgotten: LruCache<String, ()>,
     /// Open runs of a journal whose experiments it knows nothing of any more.
     orphans: Vec<Run>,
+    /// What changed of what is declared; `None`: nobody wants to know.
+    stirred: Option<BTreeSet<String>>,
 }
 
 /// A complete list of one kind in one namespace (empty: in all).
@@ -94,6 +98,7 @@ impl Index {
             events: false,
             forgotten: LruCache::new(MOST_FORGOTTEN),
             orphans: Vec::new(),
+            stirred: None,
         }
     }
 
@@ -127,7 +132,9 @@ impl Index {
             Observation::Notice(notice) => self.notice(&notice),
             Observation::Gone(gone) => self.depart(&gone),
             Observation::Pod(pod) => self.pod(pod),
+            Observation::Judged(judged) => self.judged(&judged),
             plan => {
+                self.stir_plan(&plan);
                 self.plans.keep(plan);
                 Changes::default()
             }
@@ -137,6 +144,7 @@ impl Index {
     /// Takes in a complete list: what is not in it is gone. Experiments wait a moment for Events, which may tell how they ended.
     pub fn listed(&mut self, listed: Listed) {
         self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
+        self.stir_list(&listed);
         self.plans.retain(&listed);
         self.waiting.push(listed);
     }
@@ -200,6 +208,7 @@ impl Index {
     }
 
     fn depart(&mut self, gone: &Gone) -> Changes {
+        self.stir_gone(&gone.about);
         self.plans.remove(&gone.about.uid);
         let Some(entry) = self.experiments.get_mut(&gone.about.uid) else { return Changes::default() };
         entry.history.depart(gone);
@@ -220,6 +229,7 @@ impl Index {
             }
         }
         if self.named.len() < MOST_PODS || self.named.contains_key(&name) {
+            self.stir(&name);
             let named = &mut self.named.entry(name).or_default().pods;
             named.insert(Arc::clone(&pod.uid), *pod);
             while named.len() > MOST_NAMESAKES {
@@ -228,6 +238,12 @@ impl Index {
             }
         }
         changes
+    }
+
+    /// What somebody else than the tool found about a target; of experiments that were forgotten nothing is kept.
+    fn judged(&mut self, judged: &JudgedAt) -> Changes {
+        let events = self.experiments.get_mut(&judged.uid).and_then(|entry| entry.history.judged(judged));
+        events.map_or_else(Changes::default, |events| self.refresh(&judged.uid, events))
     }
 
     fn entry(&mut self, uid: &str, first: impl FnOnce() -> (Tool, Reference, Timestamp)) -> &mut Entry {
@@ -252,6 +268,7 @@ impl Index {
 
     /// Derives the runs of an experiment anew; gives what is different.
     fn refresh(&mut self, uid: &str, mut events: Vec<Event>) -> Changes {
+        self.note(uid);
         let Some(entry) = self.experiments.get_mut(uid) else { return Changes { events, ..Changes::default() } };
         let derived = entry.history.runs();
         let changed = |run: &&Run| entry.runs.iter().all(|known| **known != **run);
@@ -266,6 +283,7 @@ impl Index {
 
     fn forget(&mut self, uid: &str) {
         let Some(entry) = self.experiments.remove(uid) else { return };
+        self.note(uid);
         self.forgotten.put(uid.to_owned(), ());
         for (namespace, name) in entry.history.target_pods() {
             let name = format!("{namespace}/{name}");

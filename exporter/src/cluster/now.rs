@@ -1,9 +1,11 @@
 //! What is, now: [`Now`], the reading of the cluster that families and pages write from. Plain values, made for one scrape.
 
 use crate::source::Error;
-use chaoscope_model::observation::Object;
+use chaoscope_model::Reference;
+use chaoscope_model::observation::{Object, TargetName};
 use chaoscope_model::plan::{PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
 use chaoscope_model::run::Run;
+use chaoscope_model::verdict::{Judgement, Residue};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub struct Now {
     pub pod_faults: Vec<Arc<PodFaults>>,
     /// How each watch does.
     pub watches: Vec<WatchNow>,
+    /// The nodes; `None` where none can connect.
+    pub nodes: Option<NodesNow>,
 }
 
 /// Where an experiment is. `paused` is a phase of experiments only; a run ends when its experiment is paused.
@@ -125,4 +129,41 @@ pub struct WatchNow {
     pub last_change_at: Option<Timestamp>,
     /// When the last complete list was in.
     pub listed_at: Option<Timestamp>,
+}
+
+/// The nodes, as far as they connect.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodesNow {
+    /// Each node that is connected, was connected within the last hour, or has a target of an open run; by name.
+    pub nodes: Vec<NodeNow>,
+    /// What the cluster role judged itself, in an order of its own.
+    pub judged: Vec<JudgedNow>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeNow {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Since when it is connected; `None`: it is not.
+    pub connected_since: Option<Timestamp>,
+    /// When it last connected or sent a report.
+    pub heard_at: Option<Timestamp>,
+    /// What release it says to be.
+    pub release: String,
+    /// Pods it is told of.
+    pub pods: usize,
+    /// What it found left over.
+    pub residue: Vec<Residue>,
+}
+
+/// A target that the cluster role judged itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedNow {
+    /// The experiment.
+    pub experiment: Reference,
+    /// Namespace, pod and container.
+    pub target: TargetName,
+    /// What was found.
+    pub judgement: Judgement,
 }

@@ -5,7 +5,10 @@
 
 pub mod extract;
 mod follow;
+mod names;
 mod wanted;
+
+pub use names::names;
 
 use super::api::Api;
 use super::now::WatchNow;
@@ -66,6 +69,11 @@ impl Pods {
     /// The run has ended. What it wanted and was not fetched yet still is.
     pub fn release(&self, run: &str) {
         self.wanted.want(run, []);
+    }
+
+    /// Whether every pod that is wanted was looked at, or cannot be.
+    pub fn settled(&self) -> bool {
+        self.wanted.settled()
     }
 
     /// How the watches do, all in one.

@@ -6,7 +6,6 @@
 
 mod board;
 mod follow;
-pub(super) mod pause;
 pub mod rights;
 
 use super::api::Api;

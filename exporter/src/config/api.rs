@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Flags about who may see what.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "API")]
 pub struct Api {
     /// Who is asked what a caller of the API may see; /metrics and health follow --web.config.file only.
@@ -19,6 +19,33 @@ pub struct Api {
     /// File with one token a line, for --api.auth=token; may be repeated. Read again when it changes.
     #[arg(long = "api.token-file", value_name = "FILE", value_delimiter = ',', env = "CHAOSCOPE_API_TOKEN_FILE")]
     pub token_file: Vec<PathBuf>,
+    /// File with lines `NODE TOKEN`, for --api.auth=token: who has the token acts for that node (`chaoscope node --cluster.token-file`), and for
+    /// nothing else; NODE may be * for all. May be repeated. Read again when it changes.
+    #[arg(long = "api.node-token-file", value_name = "FILE", value_delimiter = ',', env = "CHAOSCOPE_API_NODE_TOKEN_FILE")]
+    pub node_token_file: Vec<PathBuf>,
+    /// Service account of the node roles, for --api.auth=kubernetes: its tokens act for the node their pod runs on.
+    #[arg(
+        long = "api.node-account",
+        value_name = "NAMESPACE/NAME",
+        default_value = NODE_ACCOUNT,
+        env = "CHAOSCOPE_API_NODE_ACCOUNT"
+    )]
+    pub node_account: String,
+}
+
+/// The account the manifests give node roles.
+const NODE_ACCOUNT: &str = "chaoscope/chaoscope-node";
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            auth: Auth::default(),
+            allow_anonymous: false,
+            token_file: Vec::new(),
+            node_token_file: Vec::new(),
+            node_account: NODE_ACCOUNT.to_owned(),
+        }
+    }
 }
 
 /// Who is asked.

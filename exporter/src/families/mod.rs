@@ -7,6 +7,7 @@
 mod build;
 mod controller;
 mod daemon;
+mod declared;
 mod experiment;
 mod fault;
 mod helper;
@@ -22,6 +23,7 @@ mod peer;
 mod process;
 mod qdisc;
 mod recovery;
+mod residue;
 mod runs;
 mod schedule;
 mod stream;
@@ -49,6 +51,7 @@ pub const ALL: &[&dyn Family] = &[
     &build::Build,
     &controller::Controller,
     &daemon::Daemon,
+    &declared::Declared,
     &experiment::Experiment,
     &fault::Fault,
     &helper::Helper,
@@ -64,6 +67,7 @@ pub const ALL: &[&dyn Family] = &[
     &process::Process,
     &qdisc::Qdiscs,
     &recovery::Recovery,
+    &residue::Residue,
     &runs::Runs,
     &schedule::Schedule,
     &stream::Stream,
@@ -110,8 +114,15 @@ impl<'a> Shown<'a> {
 
 /// The parameters of every qdisc of one kind, with the labels of a fault: `pick` takes them out of the options.
 fn parameters<'a, T>(world: &'a World, pick: fn(&Options) -> Option<&T>) -> Vec<(Labels<'a>, &'a T)> {
-    let picked = |(labels, qdisc): (Labels<'a>, &'a Qdisc)| Some((extended(&labels, undeclared()), pick(&qdisc.options)?));
-    shown(world).flat_map(|shown| shown.qdiscs().filter_map(picked).collect::<Vec<_>>()).collect()
+    let of_pod = |shown: Shown<'a>| {
+        let pod = shown.observed.namespace.pod.as_ref();
+        let picked = |(labels, qdisc): (Labels<'a>, &'a Qdisc)| {
+            let options = pick(&qdisc.options)?;
+            Some((extended(&labels, declared::whose(world, pod, qdisc)), options))
+        };
+        shown.qdiscs().filter_map(picked).collect::<Vec<_>>()
+    };
+    shown(world).flat_map(of_pod).collect()
 }
 
 /// `namespace`, `pod` and `netns`; the last is empty for a pod that has a name.
@@ -130,11 +141,6 @@ fn target_of<'a>(sweep: &'a Sweep, pod: Option<&'a Pod>) -> Labels<'a> {
 /// More labels behind the first ones.
 fn extended<'a>(labels: &Labels<'a>, more: impl IntoIterator<Item = (&'static str, Cow<'a, str>)>) -> Labels<'a> {
     labels.iter().cloned().chain(more).collect()
-}
-
-/// The experiment a fault belongs to: empty until somebody declares it.
-fn undeclared() -> [(&'static str, Cow<'static, str>); 3] {
-    [("experiment_namespace", "".into()), ("experiment_kind", "".into()), ("experiment", "".into())]
 }
 
 /// Experiments by name. Of several that had one name, one after the other, the newest: the one that is there, else the one that went last.

@@ -28,6 +28,14 @@ pub fn read(procfs: &Path) -> io::Result<Boot> {
     Ok(Boot { id: id.to_owned(), at: whole(&procfs.join("stat"), STAT_LIMIT).ok().and_then(|stat| booted(&stat)) })
 }
 
+/// When it was by the clock that the starts of processes are counted by, which goes on while the host sleeps: `now` less `uptime`, to a
+/// hundredth of a second. Where the wall clock was set since, it is as if the boot had been at another time.
+pub fn began(procfs: &Path, now: Timestamp) -> Option<Timestamp> {
+    let text = whole(&procfs.join("uptime"), 64).ok()?;
+    let seconds: f64 = text.split_ascii_whitespace().next()?.parse().ok()?;
+    now.checked_sub(jiff::SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
+}
+
 fn whole(path: &Path, limit: usize) -> io::Result<String> {
     let path = path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
     let bytes = bounded::whole(CWD, path, limit)?;
@@ -50,6 +58,20 @@ mod tests {
         assert_eq!(boot.id.len(), 36);
         assert!(boot.at.unwrap() < Timestamp::now());
         assert_eq!(boot, read(Path::new("/proc")).unwrap());
+    }
+
+    #[test]
+    fn the_clock_of_starts_began_with_the_boot() {
+        let (proc, now) = (Path::new("/proc"), Timestamp::now());
+        let (began, booted) = (began(proc, now).unwrap(), read(proc).unwrap().at.unwrap());
+        assert!(began.duration_since(booted).abs() < jiff::SignedDuration::from_secs(3), "{began} {booted}");
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["", "soon 1\n", "NaN 1\n", "1e300 1\n"] {
+            std::fs::write(folder.path().join("uptime"), text).unwrap();
+            assert_eq!(super::began(folder.path(), now), None, "{text}");
+        }
+        std::fs::write(folder.path().join("uptime"), "60.25 1.0\n").unwrap();
+        assert_eq!(super::began(folder.path(), Timestamp::UNIX_EPOCH), Some("1969-12-31T23:58:59.75Z".parse().unwrap()));
     }
 
     #[test]

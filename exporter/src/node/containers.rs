@@ -82,19 +82,27 @@ impl Containers {
         self.runtime.get().map_or_else(String::new, Runtime::describe)
     }
 
+    /// Whether there is a runtime.
+    pub fn has_runtime(&self) -> bool {
+        self.runtime().is_some()
+    }
+
+    fn runtime(&self) -> Option<&Runtime> {
+        if let Some(runtime) = self.runtime.get() {
+            return Some(runtime);
+        }
+        let found = (self.find)()?;
+        Some(self.runtime.get_or_init(|| found))
+    }
+
     /// Lists the running containers. `None` without a runtime.
     pub async fn read(&self, until: Instant) -> Option<Result<Roster, RuntimeError>> {
-        let runtime = if let Some(runtime) = self.runtime.get() {
-            runtime
-        } else {
-            let found = (self.find)()?;
-            self.runtime.get_or_init(|| found)
-        };
+        let runtime = self.runtime()?;
         let listed = match runtime.list(until).await {
             Ok(listed) => listed,
             Err(error) => return Some(Err(error)),
         };
-        self.remember(&listed);
+        self.remember(listed.iter().map(|listed| &listed.pod));
         Some(Ok(self.pids(runtime, listed, until).await))
     }
 
@@ -103,9 +111,10 @@ impl Containers {
         lock(&self.pods).get(uid).cloned()
     }
 
-    fn remember(&self, listed: &[Listed]) {
+    /// Keeps the names of these pods. Names never change, so it does not matter who told of one.
+    pub fn remember<'a>(&self, named: impl Iterator<Item = &'a Pod>) {
         let mut pods = lock(&self.pods);
-        for pod in listed.iter().map(|listed| &listed.pod).filter(|pod| !pod.uid.is_empty() && pod.is_named()) {
+        for pod in named.filter(|pod| !pod.uid.is_empty() && pod.is_named()) {
             pods.get_or_insert_ref(pod.uid.as_str(), || pod.clone());
         }
     }
@@ -144,6 +153,11 @@ impl Containers {
         }
         pids.pop(id);
         None
+    }
+
+    /// Whether the process of this container is still the one that was told of.
+    pub fn is_alive(&self, id: &str) -> bool {
+        self.known(id).is_some()
     }
 
     fn learn(&self, id: &str, pid: u32) -> bool {

@@ -16,6 +16,8 @@ pub struct Dweller {
     pub pod: Option<Pod>,
     /// The container's name, else its id.
     pub container: String,
+    /// Whether that is its id, as nobody told its name.
+    pub nameless: bool,
     /// The process whose files are the container's.
     pub pid: u32,
 }
@@ -28,12 +30,17 @@ pub fn dwellers(
     named: &dyn Fn(&str) -> Option<Pod>,
 ) -> Vec<Dweller> {
     let pod = |pod: &Pod| (*pod != Pod::default()).then(|| pod.clone());
-    let listed =
-        containers.iter().map(|container| Dweller { pod: pod(&container.pod), container: container.name.clone(), pid: container.pid });
+    let listed = containers.iter().map(|container| Dweller {
+        pod: pod(&container.pod),
+        container: container.name.clone(),
+        nameless: false,
+        pid: container.pid,
+    });
     let known: BTreeSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
     let untold = first_processes(table).into_iter().filter(|(id, _)| !known.contains(id)).map(|(id, process)| Dweller {
         pod: owner(namespaces, process, named),
         container: id.to_owned(),
+        nameless: true,
         pid: process.pid,
     });
     listed.chain(untold).collect()

@@ -5,6 +5,7 @@
 
 pub mod boot;
 mod bounded;
+pub mod closely;
 pub mod containers;
 pub mod dwellers;
 pub mod error;

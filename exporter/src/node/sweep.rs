@@ -2,6 +2,7 @@
 //!
 //! To add something a sweep sees: a field of [`Sweep`].
 
+use super::boot;
 use super::error::ReadError;
 use super::limits::Limitation;
 use super::mounts::ResolvConf;
@@ -11,6 +12,7 @@ use super::visit::Reading;
 use crate::exposition::Distribution;
 use chaoscope_model::Pod;
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// What one sweep saw.
@@ -34,6 +36,10 @@ pub struct Sweep {
     pub helpers: Vec<(Option<Pod>, Helper)>,
     /// What chaos did to containers' files; containers without any are left out.
     pub mounts: Vec<Files>,
+    /// Containers whose files were to be looked at, those with nothing in `mounts` among them.
+    pub looked: Vec<Looked>,
+    /// When this host was booted, as exact as the kernel's clock of starts; `None` where it does not tell.
+    pub booted: Option<jiff::Timestamp>,
     /// What could not be seen, and what would show it.
     pub limitations: Vec<Limitation>,
     /// How long visits took, over all sweeps of this process.
@@ -60,6 +66,21 @@ pub struct Files {
     pub toda: Vec<String>,
     /// What became of its `resolv.conf`; absent where it could not be looked at.
     pub resolv_conf: Option<ResolvConf>,
+}
+
+/// Whether one container's files could be looked at, so that nothing found is nothing there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// Uid of the pod; empty where it is unknown.
+    pub pod: String,
+    /// The container's name, else its id.
+    pub container: String,
+    /// Whether that is its id, as nobody told its name.
+    pub nameless: bool,
+    /// Whether its mounts were read.
+    pub mounts: bool,
+    /// Whether its `resolv.conf` was.
+    pub resolv_conf: bool,
 }
 
 /// A part of a sweep that can fail on its own.
@@ -119,6 +140,26 @@ impl Skip {
 }
 
 impl Sweep {
+    /// One that begins now.
+    pub(super) fn begun(runtime: String, procfs: &Path) -> Self {
+        let at = jiff::Timestamp::now();
+        Self {
+            at,
+            took: Duration::ZERO,
+            runtime,
+            parts: Vec::new(),
+            namespaces: Vec::new(),
+            complete: Complete::default(),
+            unreadable: 0,
+            helpers: Vec::new(),
+            mounts: Vec::new(),
+            looked: Vec::new(),
+            booted: boot::began(procfs, at),
+            limitations: Vec::new(),
+            durations: Distribution::default(),
+        }
+    }
+
     /// Whether chaos may hide behind something that could not be seen.
     pub fn is_blind(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.blinds)

@@ -1,22 +1,21 @@
 //! One sweep of this host: containers and processes first, then every namespace once, then mounts. Who sweeps when is decided by the
-//! callers of [`Sweeper::read`]: there is no timer here.
+//! callers of [`Sweeper::read`] and [`Sweeper::look`]: there is no timer here.
 //!
 //! Blocking work is done on threads of its own, never on the runtime's. To add a part: a field of [`Sweep`] and a line in [`Work::run`].
 
-use super::containers::{Containers, Find, Roster};
+use super::closely::{Closely, Known};
+use super::containers::{Container, Containers, Find, Roster};
 use super::dwellers::{Dweller, dwellers};
 use super::error::ReadError;
-use super::limits::{self, Limitation};
-use super::modules::Modules;
+use super::limits;
 use super::mounts::{self, ResolvConf};
 use super::names;
 use super::namespaces::{self, Namespace, Sources};
-use super::netns;
+use super::netns::{self, NsId};
 use super::processes::{self, Helper, ProcessError, ProcessTable};
 use super::runtime::RuntimeError;
-use super::sweep::{Complete, Fate, Files, Observed, Part, Skip, Sweep};
-use super::visit::Plan;
-use super::visits::{Visit, visit_all};
+use super::sweep::{Fate, Files, Looked, Observed, Part, Skip, Sweep};
+use super::visits::Visit;
 use crate::exposition::Distribution;
 use crate::source::{Error, Shared, Source, blocking, timed};
 use chaoscope_model::Pod;
@@ -53,7 +52,39 @@ impl Sweeper {
     pub fn new(config: Config, runtime: Find) -> Self {
         let containers = Containers::new(runtime, &config.procfs);
         let durations = Mutex::new(Distribution::exact(&BOUNDS));
-        Self { work: Arc::new(Work { config, containers, durations }), shared: Arc::default() }
+        let work = Work { config, containers, durations, closely: Mutex::default(), known: Mutex::default() };
+        Self { work: Arc::new(work), shared: Arc::default() }
+    }
+
+    /// From now on these pods are looked at closely, by whole sweeps too.
+    pub fn watch(&self, closely: Closely) {
+        let mut held = self.work.closely.lock().unwrap_or_else(PoisonError::into_inner);
+        if **held != closely {
+            *held = Arc::new(closely);
+        }
+    }
+
+    /// Looks at the pods that are watched, and at nothing else where what the last whole sweep found still holds. Else it is one, which
+    /// concurrent readers share.
+    pub async fn look(&self, until: Instant) -> Result<Arc<Sweep>, Error> {
+        let closely = self.work.closely();
+        match self.work.known(&closely) {
+            Some(known) => {
+                let work = Arc::clone(&self.work);
+                blocking("look", move || work.look_closely(&known, &closely, until)).await.map(Arc::new)
+            }
+            None => self.read(Duration::ZERO, until).await,
+        }
+    }
+
+    /// Whether there is a container runtime to ask for names.
+    pub fn has_runtime(&self) -> bool {
+        self.work.containers.has_runtime()
+    }
+
+    /// Pods have these names, whoever told of it.
+    pub fn named(&self, pods: &[Pod]) {
+        self.work.containers.remember(pods.iter());
     }
 }
 
@@ -72,33 +103,29 @@ impl Source for Sweeper {
 /// Time kept back from the deadline to put a sweep together and encode it; of very little time, a quarter.
 const HAND_OVER: Duration = Duration::from_millis(50);
 
-struct Work {
-    config: Config,
-    containers: Containers,
+pub(super) struct Work {
+    pub(super) config: Config,
+    pub(super) containers: Containers,
     durations: Mutex<Distribution>,
+    closely: Mutex<Arc<Closely>>,
+    /// What the last whole sweep found of the pods that are looked at closely.
+    pub(super) known: Mutex<Option<Arc<Known>>>,
 }
 
 impl Work {
+    pub(super) fn closely(&self) -> Arc<Closely> {
+        Arc::clone(&self.closely.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn run(self: Arc<Self>, until: Instant) -> Result<Sweep, Error> {
-        let (at, start) = (jiff::Timestamp::now(), Instant::now());
+        let start = Instant::now();
         // A runtime that hangs, or very many processes, must leave time for the visits.
         let patience = until.min(start + until.saturating_duration_since(start) / 2);
+        let mut sweep = Sweep { limitations: limits::capabilities(), ..Sweep::begun(String::new(), &self.config.procfs) };
         let procfs = self.config.procfs.clone();
         let table = blocking("processes", move || processes::read(&procfs, patience));
         let (roster, table) = tokio::join!(timed(self.containers.read(patience.into())), timed(table));
-        let mut sweep = Sweep {
-            at,
-            took: Duration::ZERO,
-            runtime: self.containers.describe(),
-            parts: Vec::new(),
-            namespaces: Vec::new(),
-            complete: Complete::default(),
-            unreadable: 0,
-            helpers: Vec::new(),
-            mounts: Vec::new(),
-            limitations: limits::capabilities(),
-            durations: Distribution::default(),
-        };
+        sweep.runtime = self.containers.describe();
         let (table, took) = table;
         let table = table?;
         let roster = sweep.roster(roster, table.as_ref().ok());
@@ -115,8 +142,9 @@ impl Work {
         let names = names::read(&self.config.named);
         sweep.limitations.extend(limits::names(&self.config.named, &names));
         sweep.complete.namespaces = sweep.complete.processes && names.as_ref().is_ok_and(|names| names.refused.is_empty());
+        let housed: Vec<_> = containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect();
         let sources = Sources {
-            containers: containers.iter().filter_map(|container| Some((container.clone(), identify(container.pid)?))).collect(),
+            containers: housed.clone(),
             processes: table.as_ref(),
             named: names.map_or_else(|_| Vec::new(), |names| names.found),
             host,
@@ -124,10 +152,11 @@ impl Work {
             pod: &|uid| self.containers.pod(uid),
         };
         let found = namespaces::group(sources);
+        self.keep(&found, &housed, host);
         self.visit(&mut sweep, found, until);
         let begin = Instant::now();
         let dwellers = dwellers(&sweep.namespaces, &containers, table.as_ref(), &|uid| self.containers.pod(uid));
-        sweep.mounts = self.mounts(dwellers, &mut sweep.limitations, until);
+        self.mounts(&mut sweep, dwellers, until);
         sweep.parts.push(Part { source: "mounts", took: begin.elapsed(), failure: None });
         let helpers = table.map_or_else(Vec::new, |table| table.helpers());
         sweep.helpers = helpers.into_iter().map(|helper| (self.owner(&sweep, &helper), helper)).collect();
@@ -135,12 +164,17 @@ impl Work {
         sweep
     }
 
-    fn visit(&self, sweep: &mut Sweep, found: Vec<Namespace>, until: Instant) {
+    fn keep(&self, found: &[Namespace], housed: &[(Container, NsId)], host: Option<NsId>) {
+        let closely = self.closely();
+        let known = (!closely.pods.is_empty()).then(|| Arc::new(Known::new(&closely, found, housed, host)));
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    pub(super) fn visit(&self, sweep: &mut Sweep, found: Vec<Namespace>, until: Instant) {
         let begin = Instant::now();
         let wanted = |namespace: &Namespace| self.config.host_network || !namespace.host;
         let places: Vec<_> = found.iter().filter(|namespace| wanted(namespace)).map(|namespace| namespace.place.clone()).collect();
-        let plan = Plan { modules: Modules::find(), members: self.config.members };
-        let mut visits = visit_all(&places, self.config.threads, plan, until).into_iter();
+        let mut visits = self.visits(&found, &places, until).into_iter();
         let fate = |namespace: &Namespace| match wanted(namespace).then(|| visits.next().flatten()) {
             None => Fate::Skipped(Skip::HostNetwork),
             Some(None) => Fate::Skipped(Skip::Deadline),
@@ -161,22 +195,24 @@ impl Work {
         sweep.durations = durations.clone();
     }
 
-    fn mounts(&self, dwellers: Vec<Dweller>, limitations: &mut Vec<Limitation>, until: Instant) -> Vec<Files> {
+    pub(super) fn mounts(&self, sweep: &mut Sweep, dwellers: Vec<Dweller>, until: Instant) {
         let mut unseen = limits::Unseen::default();
-        let mut out = Vec::new();
-        for Dweller { pod, container, pid } in dwellers {
-            let Some(mounts) = unseen.note(mounts::read(&self.config.procfs, pid, until)) else { continue };
-            let resolv_conf = unseen.note(mounts.resolv_conf);
-            if !mounts.toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
-                out.push(Files { pod, container, toda: mounts.toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
+        for Dweller { pod, container, nameless, pid } in dwellers {
+            let mounts = unseen.note(mounts::read(&self.config.procfs, pid, until));
+            let (read, toda, resolv_conf) =
+                mounts.map_or((false, Vec::new(), None), |mounts| (true, mounts.toda, unseen.note(mounts.resolv_conf)));
+            let uid = pod.as_ref().map_or_else(String::new, |pod| pod.uid.clone());
+            let resolv_conf_read = resolv_conf.is_some();
+            sweep.looked.push(Looked { pod: uid, container: container.clone(), nameless, mounts: read, resolv_conf: resolv_conf_read });
+            if !toda.is_empty() || resolv_conf.is_some_and(|state| state != ResolvConf::Untouched) {
+                sweep.mounts.push(Files { pod, container, toda: toda.into_iter().map(|toda| toda.point).collect(), resolv_conf });
             }
         }
-        limitations.extend(unseen.limitation());
-        out
+        sweep.limitations.extend(unseen.limitation());
     }
 
     /// The pod a helper acts on: by its network namespace, else by the pod's uid.
-    fn owner(&self, sweep: &Sweep, helper: &Helper) -> Option<Pod> {
+    pub(super) fn owner(&self, sweep: &Sweep, helper: &Helper) -> Option<Pod> {
         let by_netns = |id| sweep.namespaces.iter().find(|observed| observed.namespace.place.id == id)?.namespace.pod.clone();
         let by_uid = |uid: &String| {
             let known = sweep.namespaces.iter().filter_map(|observed| observed.namespace.pod.as_ref()).find(|pod| &pod.uid == uid);
@@ -201,7 +237,7 @@ impl Sweep {
         roster
     }
 
-    fn table(&mut self, answer: Result<ProcessTable, ProcessError>, took: Duration, procfs: &Path) -> Option<ProcessTable> {
+    pub(super) fn table(&mut self, answer: Result<ProcessTable, ProcessError>, took: Duration, procfs: &Path) -> Option<ProcessTable> {
         // Part of a walk is of use, but helpers counted in it may be too few: whoever counts must know.
         let failure = limits::narrowed(&answer, procfs);
         self.parts.push(Part { source: "processes", took, failure });

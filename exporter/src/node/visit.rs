@@ -51,7 +51,7 @@ impl Reading {
 pub struct Plan {
     /// Which kernel subsystems are there at all.
     pub modules: Modules,
-    /// Whether set members are listed, not only counted.
+    /// Whether set members are listed, not only counted, and default qdiscs told with their devices: what a verdict needs.
     pub members: bool,
 }
 
@@ -77,7 +77,7 @@ impl Visitor {
 
     /// Reads the namespace the thread is in.
     pub fn read(&mut self) -> Reading {
-        let tc = Socket::open(Family::Route).and_then(|mut socket| tc::read(&mut socket, &mut self.buffer));
+        let tc = Socket::open(Family::Route).and_then(|mut socket| tc::read(&mut socket, &mut self.buffer, self.plan.members));
         let mut netfilter = self.plan.modules.nfnetlink.then(|| Socket::open(Family::Netfilter));
         let sets = self.sets(netfilter.as_mut());
         let mut legacy = legacy::read(&self.traveller);

@@ -43,8 +43,13 @@ struct Door {
 impl Door {
     /// Reads the web configuration and takes the addresses.
     fn open(web: &Web) -> Result<Self, Failure> {
+        Self::with(web, Limits::default())
+    }
+
+    /// The same with limits of one's own.
+    fn with(web: &Web, limits: Limits) -> Result<Self, Failure> {
         let web_config = WebConfig::load(web.config_file.as_deref()).map_err(usage)?;
-        let listeners = Listeners::bind(&web.listen_address, Limits::default()).map_err(usage)?;
+        let listeners = Listeners::bind(&web.listen_address, limits).map_err(usage)?;
         Ok(Self { listeners, web_config })
     }
 

@@ -4,6 +4,7 @@ use super::{Door, Failure, later, usage};
 use crate::cluster::now::{Now, Present, WatchNow};
 use crate::cluster::slots::Plans;
 use crate::config::{self, Web};
+use crate::desk::Desk;
 use crate::journal::{Journal, Restored};
 use crate::scrape::{Sources, Streams};
 use crate::serve;
@@ -29,6 +30,8 @@ pub(super) struct Runs {
     pub(super) present: Option<Arc<dyn Clocked>>,
     /// What this role alone knows of how it does.
     pub(super) facts: Arc<dyn Fn(&mut Facts) + Send + Sync>,
+    /// Where nodes connect.
+    pub(super) desk: Option<Arc<Desk>>,
     folder: Option<PathBuf>,
     access: Access,
 }
@@ -72,13 +75,13 @@ impl Runs {
     ) -> Result<(Self, Restored), Failure> {
         let name = cluster.as_ref().map_or_else(String::new, |(_, name)| name.clone());
         let access = access::Config::of(api, &door.listeners.local_addrs(), &door.web_config, cluster).map_err(usage)?;
-        let access = Access::open(access).map_err(usage)?;
+        let access = Access::open(access).and_then(|access| access.with_nodes(api)).map_err(usage)?;
         let (journal, restored) = Journal::open(config).context("cannot open the journal").map_err(later)?;
         if let Some(folder) = &folder {
             tracing::info!(folder = %folder.display(), "The journal is open.");
         }
         let facts: Arc<dyn Fn(&mut Facts) + Send + Sync> = Arc::new(|_| {});
-        Ok((Self { journal, cluster: name, present: None, facts, folder, access }, restored))
+        Ok((Self { journal, cluster: name, present: None, facts, desk: None, folder, access }, restored))
     }
 
     /// Serves metrics, the API, the page and the doctor until a signal.
@@ -103,7 +106,8 @@ impl Runs {
             outlook: Outlook::new(schedules, self.cluster.clone()),
             telemetry_path: web.telemetry_path.clone(),
         };
-        let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone());
+        let api = Api::new(self.journal, self.access.clone(), present, self.cluster, api::Limits::default(), closing.clone())
+            .with_desk(self.desk.clone());
         let counts = api.counts();
         sources.streams = Some(Arc::new(move || Streams {
             open: counts.open(),

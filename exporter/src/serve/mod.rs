@@ -14,6 +14,7 @@ mod outlook;
 mod page;
 mod parameters;
 mod pulse;
+mod verdicts;
 mod view;
 pub(crate) mod words;
 

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::figures;
+use super::verdicts::{Verdicts, verdicts};
 use super::view::{self, Overview, Tally};
 use crate::node::limits::Limitation;
 use crate::scrape::{World, gather};
@@ -23,6 +24,7 @@ struct Status<'a> {
     failure: Option<String>,
     tally: Tally,
     sources: Vec<SourceRow>,
+    verdicts: Verdicts,
     overview: Overview,
     /// Nothing was found besides the host.
     empty: bool,
@@ -67,6 +69,7 @@ fn render(world: &World, telemetry_path: &str) -> askama::Result<String> {
         failure: None,
         tally: Tally::default(),
         sources: sources.collect(),
+        verdicts: verdicts(world),
         overview: Overview::default(),
         empty: false,
         blind: false,

@@ -1,5 +1,6 @@
 //! Runs in words: where one stands, how long it took, whom it touches. Pure; the status page and the command `runs` say the same.
 
+pub(crate) use chaoscope_model::plain;
 use chaoscope_model::run::{Outcome, Phase, Run, TargetState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -144,15 +145,6 @@ pub(crate) fn span(time: SignedDuration) -> String {
         seconds @ 3600..86_400 => pair(seconds / 3600, "h", seconds % 3600 / 60, "min"),
         seconds => pair(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
     }
-}
-
-/// Text without anything that could steer a terminal or turn what is read around it (Unicode's Cc, and the marks of UAX #9).
-pub(crate) fn plain(text: &str) -> String {
-    let steers = |it: char| {
-        it.is_control()
-            || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
-    text.chars().map(|it| if steers(it) { '\u{fffd}' } else { it }).collect()
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ fn sweep(second: i64, tbf: bool) -> Sweep {
         unreadable: 0,
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }

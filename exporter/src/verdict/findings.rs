@@ -3,12 +3,14 @@
 //!
 //! Effective means configured so: it is no claim about effect. To find one more thing: a function here and a line in [`Survey::of`].
 
+use crate::node::iptables::text::Part;
 use crate::node::iptables::{Chain, Rule, Table, Verdict};
 use crate::node::mounts::ResolvConf;
 use crate::node::sweep::{Observed, Sweep};
 use crate::node::tc::filter::Filter;
 use crate::node::tc::options::Options;
 use crate::node::tc::{Handle, Qdisc, Tc};
+use crate::tools::helpers::HelperKind;
 use crate::tools::{self, FilterShape, QdiscShape};
 use chaoscope_model::{Effect, Pod, Tool};
 use serde::Serialize;
@@ -27,6 +29,31 @@ pub struct Finding {
     pub object: String,
     /// Whose it looks like; `kernel` when it could be anybody's.
     pub tool: Tool,
+    /// What to look for among what is declared.
+    #[serde(skip)]
+    pub mark: Mark,
+}
+
+/// By what something found can be told from something declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A qdisc or a filter: the device, and the qdisc's handle.
+    Device(String, Handle),
+    /// A chain, or a rule in one.
+    Chain {
+        /// Its name.
+        name: String,
+        /// Sets that its rules match; of a rule, that this one does.
+        sets: Vec<String>,
+    },
+    /// A set.
+    Set(String),
+    /// A process: what it is, its pid and its parent's, its container's id where it is known.
+    Process(HelperKind, [u32; 2], Option<String>),
+    /// A volume that toda is mounted over: container, mount point.
+    Volume(String, String),
+    /// Name servers of a container.
+    Names(String),
 }
 
 /// The findings of a sweep: those of each namespace, in the sweep's order, and those tied to a pod by processes and mounts.
@@ -73,7 +100,8 @@ fn of_namespace(observed: &Observed) -> Vec<Finding> {
     for set in reading.sets.as_deref().unwrap_or(&[]) {
         let referred = set.references != Some(0);
         if let Some(tool) = tools::set(&set.name).filter(|_| !(acting && referred)) {
-            out.push(Finding { effect: Effect::Benign, what: "set", object: set.name.clone(), tool });
+            let mark = Mark::Set(set.name.clone());
+            out.push(Finding { effect: Effect::Benign, what: "set", object: set.name.clone(), tool, mark });
         }
     }
     out
@@ -81,16 +109,18 @@ fn of_namespace(observed: &Observed) -> Vec<Finding> {
 
 /// On the host's own devices a tbf is nothing: CNI's bandwidth plugin puts one on the host's end of a pod's device.
 fn in_tc(tc: &Tc, host: bool, out: &mut Vec<Finding>) {
-    let mut found = |what, object, tool| out.push(Finding { effect: Effect::Effective, what, object, tool });
+    let mut found = |what, object, tool, mark| out.push(Finding { effect: Effect::Effective, what, object, tool, mark });
     for qdisc in tc.qdiscs.iter().filter(|qdisc| !(host && qdisc.kind == "tbf")) {
         if let Some(tool) = qdisc_tool(qdisc) {
-            found("qdisc", format!("{} {} dev {} parent {}", qdisc.kind, qdisc.handle, qdisc.device, qdisc.parent), tool);
+            let mark = Mark::Device(qdisc.device.clone(), qdisc.handle);
+            found("qdisc", format!("{} {} dev {} parent {}", qdisc.kind, qdisc.handle, qdisc.device, qdisc.parent), tool, mark);
         }
     }
     for filter in &tc.filters {
         if let Some(tool) = filter_tool(filter) {
             let Filter { kind, device, parent, redirect, .. } = filter;
-            found("filter", format!("{kind} dev {device} parent {parent} redirect to {redirect}"), tool);
+            let mark = Mark::Device(device.clone(), *parent);
+            found("filter", format!("{kind} dev {device} parent {parent} redirect to {redirect}"), tool, mark);
         }
     }
 }
@@ -118,12 +148,14 @@ pub fn is_chaos_rule(chain: &str, rule: &Rule) -> bool {
 fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
     let reachable = chain.reachable != Some(false);
     let place = || format!("{} {} {} {}", table.backend.as_str(), table.family.as_str(), table.name, chain.name);
+    let mark = |rules: &[Rule]| Mark::Chain { name: chain.name.clone(), sets: matched(rules) };
+    let of_rule = |rule: &Rule, text: &str, tool| {
+        let (object, mark) = (format!("{} {text}", place()), mark(std::slice::from_ref(rule)));
+        Finding { effect: Effect::Effective, what: "rule", object, tool, mark }
+    };
     let Some(tool) = tools::chain(&chain.name) else {
-        let shaped = chain.rules.iter().filter(|_| reachable).map(ToString::to_string);
-        out.extend(shaped.filter_map(|rule| {
-            let tool = tools::rule(&chain.name, &rule)?;
-            Some(Finding { effect: Effect::Effective, what: "rule", object: format!("{} {rule}", place()), tool })
-        }));
+        let shaped = chain.rules.iter().filter(|_| reachable).map(|rule| (rule, rule.to_string()));
+        out.extend(shaped.filter_map(|(rule, text)| Some(of_rule(rule, &text, tools::rule(&chain.name, &text)?))));
         return;
     };
     let acting: Vec<_> = chain.rules.iter().filter(|rule| reachable && acts(&rule.verdict)).collect();
@@ -131,14 +163,18 @@ fn in_chain(table: &Table, chain: &Chain, out: &mut Vec<Finding>) {
     let leads = reachable && chain.rules.iter().any(leads_on);
     let drops = reachable && drops_by_policy(chain);
     if drops {
-        out.push(Finding { effect: Effect::Effective, what: "chain", object: format!("{} policy DROP", place()), tool });
+        let object = format!("{} policy DROP", place());
+        out.push(Finding { effect: Effect::Effective, what: "chain", object, tool, mark: mark(&[]) });
     }
     if acting.is_empty() && !leads && !drops {
-        out.push(Finding { effect: Effect::Benign, what: "chain", object: place(), tool });
+        out.push(Finding { effect: Effect::Benign, what: "chain", object: place(), tool, mark: mark(&chain.rules) });
     }
-    for rule in acting {
-        out.push(Finding { effect: Effect::Effective, what: "rule", object: format!("{} {rule}", place()), tool });
-    }
+    out.extend(acting.into_iter().map(|rule| of_rule(rule, &rule.to_string(), tool)));
+}
+
+/// Names of the sets that rules match.
+fn matched(rules: &[Rule]) -> Vec<String> {
+    rules.iter().flat_map(|rule| &rule.parts).filter_map(Part::as_set).filter_map(|set| set.name.clone()).collect()
 }
 
 /// Whether it is a base chain that throws away what none of its rules decides on.
@@ -165,17 +201,20 @@ fn others(sweep: &Sweep) -> Vec<(Option<Pod>, Finding)> {
     for (pod, helper) in &sweep.helpers {
         let effect = if helper.active { Effect::Effective } else { Effect::Benign };
         let object = format!("{} (pid {})", helper.kind.as_str(), helper.pid);
-        out.push((pod.clone(), Finding { effect, what: "helper", object, tool: helper.tool }));
+        let mark = Mark::Process(helper.kind, [helper.pid, helper.parent], helper.target.container_id.clone());
+        out.push((pod.clone(), Finding { effect, what: "helper", object, tool: helper.tool, mark }));
     }
     for files in &sweep.mounts {
         let container = &files.container;
-        let mut found = |effect, object| out.push((files.pod.clone(), Finding { effect, what: "mount", object, tool: Tool::ChaosMesh }));
+        let tool = Tool::ChaosMesh;
+        let mut found = |effect, object, mark| out.push((files.pod.clone(), Finding { effect, what: "mount", object, tool, mark }));
         for point in &files.toda {
-            found(Effect::Effective, format!("toda at {point} in {container}"));
+            found(Effect::Effective, format!("toda at {point} in {container}"), Mark::Volume(container.clone(), point.clone()));
         }
+        let names = || Mark::Names(container.clone());
         match files.resolv_conf {
-            Some(ResolvConf::Replaced) => found(Effect::Effective, format!("resolv.conf replaced in {container}")),
-            Some(ResolvConf::Restored) => found(Effect::Benign, format!("resolv.conf backup left in {container}")),
+            Some(ResolvConf::Replaced) => found(Effect::Effective, format!("resolv.conf replaced in {container}"), names()),
+            Some(ResolvConf::Restored) => found(Effect::Benign, format!("resolv.conf backup left in {container}"), names()),
             Some(ResolvConf::Untouched) | None => {}
         }
     }
@@ -238,6 +277,7 @@ mod tests {
         let mut found = Vec::new();
         in_tc(&Tc { filters, ..Tc::default() }, false, &mut found);
         let object = "matchall dev eth0 parent ffff: redirect to ifb0".to_owned();
-        assert_eq!(found, [Finding { effect: Effect::Effective, what: "filter", object, tool: Tool::Krkn }]);
+        let mark = Mark::Device("eth0".to_owned(), Handle::INGRESS_FILTERS);
+        assert_eq!(found, [Finding { effect: Effect::Effective, what: "filter", object, tool: Tool::Krkn, mark }]);
     }
 }

@@ -1,8 +1,28 @@
-//! What is compared, pure: what of a sweep is chaos ([`findings`]), whether it changes traffic, and which of it becomes runs ([`faults`]).
+//! What is compared, pure: what is declared for a pod held against what a sweep read of it ([`judge`]), what nobody declares ([`left_over`]),
+//! when either holds ([`Agreement`], [`Leftovers`]); what of a sweep is chaos at all ([`Survey`]), and which of it becomes runs ([`faults`]).
 //!
-//! Declared faults held against readings come here too, once there is a cluster role to declare them.
+//! To judge one more kind of fault: a variant of `Expectation` in the model, a file here, an arm in [`judge`].
 
+mod agreement;
+pub mod apart;
+mod containers;
+mod dns;
 pub mod faults;
 mod findings;
+#[cfg(test)]
+mod fixture;
+mod http;
+mod io;
+mod judge;
+mod leftovers;
+mod network;
+mod residue;
+mod stated;
+mod stress;
 
+pub use agreement::Agreement;
 pub use findings::{Finding, Survey, drops_by_policy, filter_tool, is_chaos_rule, qdisc_tool};
+pub use judge::judge;
+pub use leftovers::Leftovers;
+pub use residue::left_over;
+pub use stated::{Stated, stated, untold};

@@ -12,9 +12,10 @@ use crate::run::{Outcome, Phase, Run, Target, TargetState};
 use crate::time::{Moment, Precision};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Longest id of a target that is shown.
-const LONGEST_ID: usize = 256;
+pub(super) const LONGEST_ID: usize = 256;
 
 impl History {
     /// Every application known, oldest first.
@@ -147,6 +148,10 @@ impl History {
         }
         let mut precision = Few::new();
         let pod = pod.cloned().unwrap_or_default();
+        let run = Run::id_of(&self.cluster, &self.about.uid, cycle.number);
+        let known = if self.found.is_empty() { None } else { self.known(&run, line.selector, line.id) };
+        let over = end.is_some() || matches!(state, TargetState::Recovered | TargetState::Failed);
+        let judgement = known.as_ref().filter(|_| !over).and_then(|known| known.judgement);
         Target {
             id: shortened(line.id, LONGEST_ID),
             namespace: line.target.namespace.clone(),
@@ -166,32 +171,48 @@ impl History {
             ),
             precision,
             message,
-            verdict: None,
-            verdict_reason: String::new(),
-            verdict_since: None,
-            residue: None,
+            verdict: judgement.map(|judgement| judgement.verdict.as_str().to_owned()),
+            verdict_reason: judgement.map_or_else(String::new, |judgement| judgement.reason.clone()),
+            verdict_since: judgement.and(known.as_ref()).and_then(|known| known.since),
+            residue: known.filter(|_| over).and_then(|known| known.left).map(|left| left.as_str().to_owned()),
         }
     }
 
     /// The pod of that name that was there when the fault was applied, and whether it is gone by now.
     fn incarnation(&self, target: &TargetName, applied: Option<Timestamp>, end: Option<Timestamp>) -> (Option<&Incarnation>, bool) {
-        if self.is_remote() {
-            return (None, false);
-        }
-        let Some(named) = self.pods.get(&format!("{}/{}", target.namespace, target.pod)) else { return (None, false) };
+        let lodging = self.lodging((&target.namespace, &target.pod), applied, end);
+        lodging.map_or((None, false), |lodging| (lodging.pod.map(|(_, pod)| pod), lodging.gone || lodging.replaced))
+    }
+
+    /// What became of the pod of that name; `None`: nothing is known of any.
+    pub(super) fn lodging(&self, name: (&str, &str), applied: Option<Timestamp>, end: Option<Timestamp>) -> Option<Lodging<'_>> {
+        let (namespace, pod) = name;
+        let named = self.pods.get(&format!("{namespace}/{pod}")).filter(|_| !self.is_remote())?;
         // What becomes of pods after the end does not change the run.
         let until = |at: Option<Timestamp>| end.is_none_or(|end| at.is_none_or(|at| at <= end));
-        let mut pods: Vec<&Incarnation> = named.values().filter(|pod| until(pod.created_at)).collect();
-        pods.sort_by_key(|pod| pod.created_at);
-        let before = |pod: &&&Incarnation| applied.is_none_or(|applied| pod.created_at.is_none_or(|created| created <= applied + SECOND));
+        let mut pods: Vec<(&Arc<str>, &Incarnation)> = named.iter().filter(|(_, pod)| until(pod.created_at)).collect();
+        pods.sort_by_key(|(_, pod)| pod.created_at);
+        let created = |pod: &(&Arc<str>, &Incarnation)| pod.1.created_at;
+        let before = |pod: &&(&Arc<str>, &Incarnation)| applied.is_none_or(|applied| created(pod).is_none_or(|at| at <= applied + SECOND));
         let chosen = pods.iter().rfind(before).copied();
-        let newer = applied.is_some() && chosen.is_some_and(|chosen| pods.last().is_some_and(|last| last.created_at > chosen.created_at));
+        let newer = applied.is_some() && chosen.is_some_and(|chosen| pods.last().is_some_and(|last| created(last) > created(&chosen)));
         let unknown = applied.is_some() && chosen.is_none() && !pods.is_empty();
-        (
-            chosen.or_else(|| pods.first().copied().filter(|_| applied.is_none())),
-            newer || unknown || chosen.is_some_and(|pod| pod.gone_at.is_some_and(|at| until(Some(at)))),
-        )
+        Some(Lodging {
+            pod: chosen.or_else(|| pods.first().copied().filter(|_| applied.is_none())),
+            replaced: newer || unknown,
+            gone: chosen.is_some_and(|(_, pod)| pod.gone_at.is_some_and(|at| until(Some(at)))),
+        })
     }
+}
+
+/// The pod that has a target's name.
+pub(super) struct Lodging<'a> {
+    /// The one that was there when the fault was applied, by its uid.
+    pub(super) pod: Option<(&'a Arc<str>, &'a Incarnation)>,
+    /// Another one has its name now.
+    pub(super) replaced: bool,
+    /// It was seen to be gone.
+    pub(super) gone: bool,
 }
 
 /// A kill is not taken back, whatever the tool says; and once a run is over nobody takes anything away.

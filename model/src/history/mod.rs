@@ -2,17 +2,20 @@
 //!
 //! A [`History`] keeps facts that only grow (sets, maxima, the earliest time something was seen), and derives runs from them. So it does not
 //! matter in which order facts come, how often, or whether a restart lies between: the same facts give the same runs (a property test
-//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `cycles` (facts → applications), `derive` (applications → runs), `rows` (facts →
+//! replays every recording shuffled, doubled and split). Files: `track` (one target's facts), `found` (what others than the tool saw of it), `cycles` (facts → applications), `derive` (applications → runs), `rows` (facts →
 //! events). To use one more fact: keep it here, and say in `derive` what it means.
 
 mod cycles;
 mod derive;
+mod found;
 mod rows;
+mod sited;
 #[cfg(test)]
 mod tests;
 mod track;
 
 pub use rows::notice_row;
+pub use sited::Site;
 
 use crate::event::Event;
 use crate::experiment::{Reference, Tool};
@@ -22,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use found::Found;
 use track::{Announced, Track};
 
 /// Marks kept of one experiment; more means somebody pauses it in a loop.
@@ -57,6 +61,9 @@ pub struct History {
     gone: Option<(Departure, Timestamp)>,
     /// By `namespace/name`, then by uid.
     pods: BTreeMap<String, Few<Arc<str>, Incarnation>>,
+    /// What others than the tool found, by run, selector and record id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    found: Vec<Found>,
 }
 
 /// One of the pods that had a target's name. Its texts are those of who told of it, not copies.
@@ -88,6 +95,7 @@ impl History {
             last_seen: None,
             gone: None,
             pods: BTreeMap::new(),
+            found: Vec::new(),
         }
     }
 

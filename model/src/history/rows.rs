@@ -150,7 +150,7 @@ impl History {
         begun.or_else(|| cycles.first()).map(|cycle| Run::id_of(&self.cluster, &self.about.uid, cycle.number))
     }
 
-    fn row(&self, key: String, moment: Moment, target: &TargetName) -> Event {
+    pub(super) fn row(&self, key: String, moment: Moment, target: &TargetName) -> Event {
         Event {
             key,
             run: None,

@@ -18,7 +18,7 @@ const { chromium } = require('playwright-core');
 const { build } = require('esbuild');
 const session = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 
-/** What is on each picture: panels by title; none: all. Rows are named where they are wanted. */
+/** What is on each picture: panels and rows by title, none: all; `runs`: names of those that are drawn as annotations. */
 const PICTURES = JSON.parse(readFileSync(join(here, 'pictures.json'), 'utf8'));
 
 const folder = join(plugin, 'dist-tests/pictures-of-dashboards');
@@ -64,8 +64,8 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic'],
 });
 mkdirSync(join(root, 'docs/pictures'), { recursive: true });
-for (const [name, { dashboard, titles, height }] of Object.entries(PICTURES)) {
-  const page = await browser.newPage({ viewport: { width: 1480, height: height ?? 1200 }, locale: 'en-GB', timezoneId: 'UTC' });
+for (const [name, { dashboard, titles, height, runs: wanted }] of Object.entries(PICTURES)) {
+  const page = await browser.newPage({ viewport: { width: 1400, height: height ?? 1200 }, locale: 'en-GB', timezoneId: 'UTC' });
   page.on('pageerror', (error) => process.stderr.write(`${name}: ${error.stack}\n`));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   const json = JSON.parse(readFileSync(join(root, 'dashboards', `${dashboard}.json`), 'utf8'));
@@ -75,7 +75,7 @@ for (const [name, { dashboard, titles, height }] of Object.entries(PICTURES)) {
     dashboards[dashboard],
     { start, end, step },
     titles,
-    dashboard === 'application' ? runs : null,
+    wanted ? runs.filter((it) => wanted.includes(it.name)) : null,
   ]);
   await page.locator('main').waitFor({ timeout: 20_000 });
   await page.waitForTimeout(1500);

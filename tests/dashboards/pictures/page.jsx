@@ -10,7 +10,7 @@ import React from 'react';
 import { createRoot } from 'react-dom/client';
 
 const theme = data.createTheme({ colors: { mode: 'dark' } });
-const [CELL, GAP, WIDTH] = [30, 8, 1440];
+const [CELL, GAP, WIDTH] = [30, 8, 1344];
 const CUSTOM = {
   axisPlacement: 'auto',
   axisLabel: '',
@@ -166,7 +166,8 @@ const clock = (at) => new Date(at * 1000).toISOString().slice(11, 16);
 
 function Axis({ session, left, width, y }) {
   const minutes = [];
-  for (let at = Math.ceil(session.start / 60) * 60; at <= session.end; at += 60) {
+  const apart = [60, 120, 300, 600].find((it) => (it / (session.end - session.start)) * (width - left) > 44) ?? 1800;
+  for (let at = Math.ceil(session.start / apart) * apart; at < session.end - apart / 4; at += apart) {
     minutes.push(at);
   }
   const x = (at) => left + ((at - session.start) / (session.end - session.start)) * (width - left - 8);
@@ -201,7 +202,7 @@ function Timeline({ panel, results, session, width, height }) {
         }
         return (
           <g key={name} transform={`translate(0 ${line * row})`}>
-            <text x={left - 8} y={row / 2 + 4} fill={theme.colors.text.secondary} fontSize="12" textAnchor="end">
+            <text x={left - 8} y={row / 2 + 4} fill={theme.colors.text.secondary} fontSize={Math.min(12, row - 2)} textAnchor="end">
               {name}
             </text>
             {parts.map(({ value, from, to }) => {
@@ -209,7 +210,7 @@ function Timeline({ panel, results, session, width, height }) {
               return (
                 <g key={from}>
                   <rect x={x(from)} y={row * 0.1} width={Math.min(wide, width - 8 - x(from))} height={row * 0.8} fill={words[value]?.color ?? '#888'} opacity="0.85" />
-                  {wide > (words[value]?.text.length ?? 0) * 7 + 8 && row > 13 && (
+                  {wide > (words[value]?.text.length ?? 0) * 7 + 8 && row > 15 && (
                     <text x={x(from) + 5} y={row / 2 + 4} fill="#111" fontSize="12">
                       {words[value]?.text}
                     </text>

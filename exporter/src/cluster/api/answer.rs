@@ -46,6 +46,8 @@ struct Identity {
 pub struct Names {
     /// Its uid.
     pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
     /// Its name.
     pub name: String,
     /// Its version.

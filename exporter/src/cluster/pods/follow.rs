@@ -7,7 +7,7 @@ use super::extract;
 use super::wanted::Wanted;
 use super::{PODS, PodSink};
 use crate::cluster::api::{self, Api, Change, Error, Line, Lines, Page, Part};
-use crate::cluster::watch::pause::{Pause, between};
+use crate::source::pause::{Pause, between};
 use chaoscope_model::observation::PodSeen;
 use jiff::Timestamp;
 use serde_json::Value;

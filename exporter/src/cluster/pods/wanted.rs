@@ -131,6 +131,11 @@ impl Wanted {
         closed
     }
 
+    /// Whether everything wanted was fetched; what is in trouble is not waited for.
+    pub(super) fn settled(&self) -> bool {
+        self.state().namespaces.values().all(|at| at.fresh.is_empty() || at.trouble.is_some())
+    }
+
     /// Something was seen.
     pub(super) fn counted(&self, when: Timestamp, understood: bool) {
         let counted = &mut self.state().counted;

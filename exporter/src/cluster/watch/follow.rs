@@ -5,8 +5,8 @@
 
 use super::Sink;
 use super::board::Board;
-use super::pause::{Pause, between};
 use crate::cluster::api::{self, Api, Change, Error, Line, Page, Part};
+use crate::source::pause::{Pause, between};
 use crate::tools::resource::{Resource, What};
 use jiff::Timestamp;
 use serde_json::value::RawValue;

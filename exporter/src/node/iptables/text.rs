@@ -34,6 +34,14 @@ pub struct SetMatch {
 }
 
 impl Part {
+    /// The set match in it.
+    pub fn as_set(&self) -> Option<&SetMatch> {
+        match self {
+            Self::Set(set) => Some(set),
+            Self::Text(_) => None,
+        }
+    }
+
     /// The set match in it, to be named.
     pub fn as_set_mut(&mut self) -> Option<&mut SetMatch> {
         match self {

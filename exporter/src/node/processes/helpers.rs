@@ -18,10 +18,14 @@ pub struct Helper {
     pub tool: Tool,
     /// Its process id.
     pub pid: u32,
+    /// Process id of its parent: of a wrapper that is no instance, but is what Chaos Mesh tells of.
+    pub parent: u32,
     /// When it started, in clock ticks since boot.
     pub start_ticks: u64,
     /// The network namespace it acts on, where that is what ties it to its pod.
     pub netns: Option<NsId>,
+    /// The network namespace it is in.
+    pub lives_in: Option<NsId>,
     /// The pod and container it acts on. A part is None when unknown, or when several share the namespace it acts on
     /// (then the pod may be known without the container).
     pub target: Cgroup,
@@ -62,7 +66,8 @@ impl ProcessTable {
         };
         let argv: Vec<&str> = process.argv.iter().map(String::as_str).collect();
         let tool = helpers::tool(kind, &argv, parent.map(|parent| parent.comm.as_str()));
-        Some(Helper { kind, tool, pid: process.pid, start_ticks: process.start_ticks, netns, target, active: kind.is_active() })
+        let Process { pid, ppid: parent, start_ticks, netns: lives_in, .. } = *process;
+        Some(Helper { kind, tool, pid, parent, start_ticks, netns, lives_in, target, active: kind.is_active() })
     }
 }
 
@@ -186,8 +191,10 @@ mod tests {
             kind: HelperKind::StressNg,
             tool: Tool::ChaosMesh,
             pid: 25216,
+            parent: 25215,
             start_ticks: 25216,
             netns: None,
+            lives_in: Some(NsId { dev: 4, ino: HOST }),
             target: container(WEB),
             active: true,
         };

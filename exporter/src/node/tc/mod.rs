@@ -91,7 +91,7 @@ impl Serialize for Handle {
 /// One queueing discipline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Qdisc {
-    /// Network device; empty for default qdiscs, whose device nobody asks for.
+    /// Network device; empty for default qdiscs unless it was asked for.
     pub device: String,
     /// Interface index.
     pub ifindex: u32,
@@ -123,15 +123,15 @@ impl Qdisc {
 pub type Class = Qdisc;
 
 /// Reads the namespace the socket was opened in. Classes and filters come by calls of their own, so the qdiscs are looked at once more
-/// afterwards: all three are of one tree, or the tree is read again.
-pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
-    let mut qdiscs = qdiscs(socket, buffer)?;
+/// afterwards: all three are of one tree, or the tree is read again. `all_named`: default qdiscs are told with their devices, too.
+pub fn read(socket: &mut Socket, buffer: &mut Buffer, all_named: bool) -> Result<Tc, ReadError> {
+    let mut qdiscs = qdiscs(socket, buffer, all_named)?;
     for _ in 0..ATTEMPTS {
         let mut tc = Tc { classes: Vec::new(), filters: Vec::new(), qdiscs };
         if !details(&mut tc, socket, buffer)? {
             return Ok(tc);
         }
-        qdiscs = self::qdiscs(socket, buffer)?;
+        qdiscs = self::qdiscs(socket, buffer, all_named)?;
         if tc.qdiscs.iter().map(Qdisc::place).eq(qdiscs.iter().map(Qdisc::place)) {
             filter::name_devices(&mut tc.filters, socket);
             return Ok(tc);
@@ -141,11 +141,11 @@ pub fn read(socket: &mut Socket, buffer: &mut Buffer) -> Result<Tc, ReadError> {
 }
 
 /// All qdiscs. One whose device is gone by now is gone, too.
-fn qdiscs(socket: &mut Socket, buffer: &mut Buffer) -> Result<Vec<Qdisc>, ReadError> {
+fn qdiscs(socket: &mut Socket, buffer: &mut Buffer, all_named: bool) -> Result<Vec<Qdisc>, ReadError> {
     let mut out = parse_qdiscs(socket.dump("qdisc dump", &Request::new(GET_QDISC, &[0; TCMSG]), buffer)?)?;
     let mut failure = None;
     out.retain_mut(|qdisc| {
-        qdisc.is_default()
+        (qdisc.is_default() && !all_named)
             || match socket.device_name(qdisc.ifindex) {
                 Ok(name) => {
                     qdisc.device = name;

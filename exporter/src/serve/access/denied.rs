@@ -12,6 +12,9 @@ pub enum Denied {
     /// No token came, or one that nobody knows.
     #[error("{0}")]
     Unknown(String),
+    /// Who it is, is known; it may not do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// Whoever could tell cannot be asked now.
     #[error("{0}")]
     Unavailable(String),
@@ -32,10 +35,11 @@ impl Denied {
         Self::Unknown(format!("The token is not known, or not any more. {remedy}"))
     }
 
-    /// 401 or 503.
+    /// 401, 403 or 503.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unknown(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -44,6 +48,7 @@ impl Denied {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::Unknown(_) => "A token is needed",
+            Self::Forbidden(_) => "This token may not do that",
             Self::Unavailable(_) => "Access cannot be checked now",
         }
     }
@@ -57,7 +62,7 @@ impl Denied {
     pub const fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::Unknown(_) => Some("Bearer realm=\"chaoscope\""),
-            Self::Unavailable(_) => None,
+            Self::Forbidden(_) | Self::Unavailable(_) => None,
         }
     }
 }

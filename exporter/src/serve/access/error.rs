@@ -22,6 +22,20 @@ pub enum Error {
     /// Files of tokens that nobody would look at.
     #[error("--api.token-file is for --api.auth=token alone: add that, or leave the file out")]
     UnusedFile,
+    /// A file of nodes' tokens that nobody would look at.
+    #[error("--api.node-token-file is for --api.auth=token alone: add that, or leave the file out")]
+    UnusedNodeFile,
+    /// No account.
+    #[error("--api.node-account is not of the form NAMESPACE/NAME, such as chaoscope/chaoscope-node")]
+    Account,
+    /// A line that is no node and token.
+    #[error("node token file {}, line {line}: write a node's name, a blank and its token; the name * stands for every node", file.display())]
+    NodeLine {
+        /// The file.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
     /// One header cannot carry both.
     #[error(
         "--api.auth={0} and basic_auth_users of --web.config.file both need the Authorization header: keep one of them \

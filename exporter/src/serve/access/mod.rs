@@ -7,12 +7,15 @@ mod answers;
 mod bearer;
 mod denied;
 mod error;
+mod nodes;
 mod reviews;
 mod sight;
 mod tokens;
 
 pub use denied::Denied;
 pub use error::Error;
+pub use nodes::NodePass;
+pub(super) use tokens::is_node;
 
 use super::web_config::WebConfig;
 use crate::config::{Api, Auth};
@@ -21,6 +24,7 @@ use bearer::Bearer;
 use chaoscope_model::Tool;
 use chaoscope_model::event::Event;
 use chaoscope_model::run::Run;
+use nodes::Nodes;
 use reviews::{Caller, Reviews};
 use sight::{Resource, Rules};
 use std::net::SocketAddr;
@@ -85,7 +89,10 @@ impl Config {
 
 /// Knows callers. Cheap to clone.
 #[derive(Clone)]
-pub struct Access(Asked);
+pub struct Access {
+    asked: Asked,
+    nodes: Nodes,
+}
 
 /// Who is asked.
 #[derive(Clone)]
@@ -98,22 +105,28 @@ enum Asked {
 impl Access {
     /// Reads the token files, if there are any. The API server is first asked when a caller comes.
     pub fn open(config: Config) -> Result<Self, Error> {
-        Ok(Self(match config.mode {
+        let asked = match config.mode {
             Mode::None => Asked::Nobody,
             Mode::Token { files } => Asked::Tokens(Arc::new(Tokens::read(files)?)),
             Mode::Kubernetes { client, cluster } => Asked::Kubernetes { reviews: Arc::new(Reviews::new(client)), cluster: cluster.into() },
-        }))
+        };
+        Ok(Self { asked, nodes: Nodes::default() })
+    }
+
+    /// The same, with nodes told apart as the flags say.
+    pub fn with_nodes(self, flags: &Api) -> Result<Self, Error> {
+        Ok(Self { nodes: Nodes::of(flags)?, ..self })
     }
 
     /// The caller of a request, by its `Authorization: Bearer`.
     pub async fn viewer(&self, headers: &HeaderMap) -> Result<Viewer, Denied> {
-        let remedy = match &self.0 {
+        let remedy = match &self.asked {
             Asked::Nobody => return Ok(Viewer { asked: Asked::Nobody, bearer: None, rights: None }),
             Asked::Tokens(_) => TOKEN_REMEDY,
             Asked::Kubernetes { .. } => KUBERNETES_REMEDY,
         };
         let bearer = Bearer::of(headers).map_err(|absent| Denied::absent(absent, remedy))?;
-        Viewer::of(self.0.clone(), Arc::new(bearer)).await
+        Viewer::of(self.asked.clone(), Arc::new(bearer)).await
     }
 }
 
@@ -182,6 +195,11 @@ impl Viewer {
     /// they are made of. May block, as [`Self::see`].
     pub fn sees_object(&self, tool: Tool, kind: &str, namespace: &str) -> bool {
         self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_object(tool, kind, namespace)))
+    }
+
+    /// Whether the caller may list pods in a namespace of this cluster: then it may see what is left over in them. May block, as [`Self::see`].
+    pub fn sees_pods(&self, namespace: &str) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.rules(|rules| rules.sees_pods(namespace)))
     }
 
     /// Whether the caller may see all that is said of this instance itself: it names nodes, addresses, folders and namespaces, and counts what is in

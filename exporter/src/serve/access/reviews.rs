@@ -201,6 +201,16 @@ impl Reviews {
 }
 
 impl Caller {
+    /// Its user name.
+    pub(super) fn name(&self) -> &str {
+        self.user.username.as_deref().unwrap_or("")
+    }
+
+    /// What else is said of it under this key.
+    pub(super) fn extra(&self, key: &str) -> &[String] {
+        self.user.extra.as_ref().and_then(|extra| extra.get(key)).map_or(&[], Vec::as_slice)
+    }
+
     fn new(user: UserInfo) -> Self {
         // Maps are sorted, so the same user gives the same bytes. Every part of the user may decide what it may do.
         let parts = (&user.username, &user.uid, &user.groups, &user.extra);

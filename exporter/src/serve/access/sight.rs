@@ -54,6 +54,11 @@ impl Rules<'_> {
         resource(tool, kind).is_some_and(|kind| self.list(kind, namespace, true))
     }
 
+    /// Whether pods may be listed in a namespace of this cluster.
+    pub(super) fn sees_pods(&self, namespace: &str) -> bool {
+        self.list(PODS, namespace, true)
+    }
+
     /// Whether an event may be seen: by its own object's kind, else by its run.
     pub(super) fn sees_event(&self, event: &Event, run: Option<&Run>) -> bool {
         let local = event.cluster == self.cluster;

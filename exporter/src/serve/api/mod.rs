@@ -8,6 +8,7 @@ mod answer;
 mod cursor;
 mod dashboard;
 mod events;
+mod nodes;
 mod openapi;
 mod pairs;
 mod parameters;
@@ -23,11 +24,12 @@ pub use stream::{Counts, End};
 use super::access::Access;
 use super::outlook::{Outlook, Schedules};
 use crate::cluster::now::Now;
+use crate::desk::Desk;
 use crate::journal::{Journal, Patience};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,10 @@ pub struct Limits {
     pub renewal: Duration,
     /// A stream ends after so long, and its client comes again; nothing is lost by it.
     pub longest: Duration,
+    /// Nodes connected at once; one more is told that there is no room.
+    pub nodes: usize,
+    /// A connected node's caller is looked at again so often.
+    pub node_renewal: Duration,
 }
 
 impl Default for Limits {
@@ -77,6 +83,8 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(12),
             renewal: Duration::from_mins(1),
             longest: Duration::from_hours(6),
+            nodes: 5000,
+            node_renewal: Duration::from_mins(10),
         }
     }
 }
@@ -93,6 +101,9 @@ pub struct Api {
     limits: Limits,
     questions: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    node_places: Arc<Semaphore>,
+    /// Where nodes connect; `None` in roles without them.
+    desk: Option<Arc<Desk>>,
     counts: Arc<Counts>,
     turns: Arc<stream::Turns>,
     closing: CancellationToken,
@@ -102,6 +113,7 @@ impl Api {
     /// `closing` ends every stream, so that the server can stop; `cluster` is the name runs were recorded under.
     pub fn new(journal: Journal, access: Access, present: Present, cluster: String, limits: Limits, closing: CancellationToken) -> Self {
         let (questions, places) = (Arc::new(Semaphore::new(limits.questions)), Arc::new(Semaphore::new(limits.streams)));
+        let node_places = Arc::new(Semaphore::new(limits.nodes));
         let outlook = Outlook::new(Arc::clone(&present.schedules), cluster.clone());
         Self {
             journal,
@@ -112,10 +124,18 @@ impl Api {
             limits,
             questions,
             places,
+            node_places,
+            desk: None,
             counts: Arc::default(),
             turns: Arc::default(),
             closing,
         }
+    }
+
+    /// The same with a place where nodes connect.
+    #[must_use]
+    pub fn with_desk(self, desk: Option<Arc<Desk>>) -> Self {
+        Self { desk, ..self }
     }
 
     /// How streams do, for the metrics.
@@ -150,7 +170,7 @@ impl Api {
     }
 }
 
-/// All routes below `/api`. GET and HEAD only; anything else is 404 or 405.
+/// All routes below `/api`. GET and HEAD only, but for what nodes report; anything else is 404 or 405.
 pub fn routes(api: Arc<Api>) -> Router {
     let own = Router::new()
         .route("/api/v1/runs", get(runs::runs))
@@ -158,6 +178,9 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/upcoming", get(upcoming::upcoming))
+        .route("/api/v1/nodes", get(nodes::nodes))
+        .route("/api/v1/node/{name}", get(nodes::follow))
+        .route("/api/v1/node/{name}/verdicts", post(nodes::report))
         .route("/api/v1/openapi.json", get(openapi::contract))
         .method_not_allowed_fallback(|| async { Problem::method() })
         .route("/api", any(missing))

@@ -24,7 +24,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
 #[openapi(
     info(
         title = "Chaoscope",
-        description = "Runs of chaos experiments: what was injected, on whom, when, and how it ended. For reading only.",
+        description = "Runs of chaos experiments: what was injected, on whom, when, and how it ended. For reading, but for what nodes report.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
@@ -33,6 +33,9 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema as _};
         super::events::events,
         super::upcoming::upcoming,
         super::stream::stream,
+        super::nodes::nodes,
+        super::nodes::follow,
+        super::nodes::report,
         crate::serve::doctor::routes::doctor,
         contract
     ),
@@ -96,8 +99,9 @@ impl IntoResponses for Problems {
         let answers = [
             ("400", "A parameter cannot be understood; the answer says which, and what is allowed."),
             ("401", "A token is needed, or this one is not known."),
+            ("403", "This token may not do that: it is no node's, or another node's."),
             ("404", "There is no such address, or nothing there that this caller may see."),
-            ("405", "The API is for reading: GET and HEAD only."),
+            ("405", "Not a method of this address."),
             ("500", "The answer could not be made."),
             ("503", "No room, or something that must be asked cannot be; `Retry-After` says when to come again."),
         ];
@@ -209,7 +213,8 @@ mod tests {
     fn the_contract_tells_every_route_and_every_parameter() {
         let contract: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
         let paths: Vec<_> = contract["paths"].as_object().unwrap().keys().collect();
-        let wanted = ["doctor", "events", "openapi.json", "runs", "runs/{id}", "stream", "upcoming"];
+        let wanted =
+            ["doctor", "events", "node/{name}", "node/{name}/verdicts", "nodes", "openapi.json", "runs", "runs/{id}", "stream", "upcoming"];
         assert_eq!(paths, wanted.map(|path| format!("/api/v1/{path}")).iter().collect::<Vec<_>>());
         let names = |path: &str| {
             let parameters = contract["paths"][path]["get"]["parameters"].as_array().unwrap();

@@ -62,6 +62,21 @@ impl Problem {
         Self { parameter: Some(name.to_owned()), ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
+    /// 400: a body cannot be understood.
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 409: it is about something that is over.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// 413: a body is longer than is read.
+    pub(super) fn too_long(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
     /// 404.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
@@ -69,7 +84,10 @@ impl Problem {
 
     /// 405; who routes adds `Allow`.
     pub(in crate::serve) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address is for reading: GET and HEAD only")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method is not for this address: all are for GET and HEAD alone, but for the reports of nodes, which are for POST",
+        )
     }
 
     /// 503: more callers at once than there is room for.

@@ -2,18 +2,19 @@
 //!
 //! A field of the wrong type is an error, and the object's last good version stays. To take in one more field: here, and in the model.
 
+use super::expects::expected;
 use super::fields::{Undecodable, at, conditions, count, integer, list, names, tag, text, text_or_empty, time};
 use super::kinds::is_experiment;
 use super::notice;
+use super::pod_faults::pod_faults;
 use super::spec;
-use chaoscope_model::declared::Expectation;
 use chaoscope_model::observation::{Desired, Object, Observation, Operation, Record, RecordPhase, Step};
-use chaoscope_model::plan::{Declares, Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
+use chaoscope_model::plan::{Place, Schedule, StatusCheck, Workflow, WorkflowNode};
 use chaoscope_model::specification::{is_one_shot, parameters};
 use chaoscope_model::{Parent, Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the operator may add to decoding.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +56,7 @@ pub fn reference(kind: &str, object: &Value) -> Result<Reference, Undecodable> {
 }
 
 /// `metadata.resourceVersion`: a rising number in every API server so far, and since 1.35 by contract.
-fn version(object: &Value) -> Result<u64, Undecodable> {
+pub(super) fn version(object: &Value) -> Result<u64, Undecodable> {
     Ok(text(object, "metadata.resourceVersion")?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
@@ -87,18 +88,18 @@ fn experiment(kind: &str, object: &Value, seen: Timestamp, decoding: &Decoding) 
         desired,
         one_shot: is_one_shot(kind, &action),
         remote: text(object, "spec.remoteCluster")?.is_some_and(|cluster| !cluster.is_empty()),
-        action,
         duration: text(object, "spec.duration")?.and_then(|text| duration(&text)),
         selected: holds("Selected"),
         all_injected: holds("AllInjected"),
-        records: records.iter().map(|item| record(kind, item)).collect::<Result<_, _>>()?,
+        records: records.iter().map(|item| record(kind, &action, object, item)).collect::<Result<_, _>>()?,
+        action,
         started_by: started_by(object, decoding),
         parameters: parameters(object),
         labels: labels(object),
     })
 }
 
-fn record(kind: &str, item: &Value) -> Result<Record, Undecodable> {
+fn record(kind: &str, action: &str, object: &Value, item: &Value) -> Result<Record, Undecodable> {
     let id = text_or_empty(item, "id")?;
     let phase = match text_or_empty(item, "phase")?.as_str() {
         "Not Injected" => RecordPhase::NotInjected,
@@ -118,8 +119,10 @@ fn record(kind: &str, item: &Value) -> Result<Record, Undecodable> {
         steps.push(Step { at, operation, succeeded, message: text_or_empty(event, "message")? });
     }
     let injected = count(item, "injectedCount")?;
+    let selector = text(item, "selectorKey")?.unwrap_or_else(|| ".".to_owned());
     Ok(Record {
-        selector: text(item, "selectorKey")?.unwrap_or_else(|| ".".to_owned()),
+        expects: expected(kind, action, object, &selector, &id)?,
+        selector,
         target: spec::target(kind, &id),
         id,
         phase,
@@ -127,7 +130,6 @@ fn record(kind: &str, item: &Value) -> Result<Record, Undecodable> {
         injected: if matches!(phase, RecordPhase::Injected | RecordPhase::Recovering) { injected.max(1) } else { injected },
         recovered: count(item, "recoveredCount")?,
         steps,
-        expects: Expectation::default(),
     })
 }
 
@@ -245,26 +247,6 @@ fn status_check(object: &Value) -> Result<StatusCheck, Undecodable> {
         version: version(object)?,
         count: integer(object, "status.count")?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
         conditions: conditions(object)?,
-    })
-}
-
-fn pod_faults(kind: &str, object: &Value) -> Result<PodFaults, Undecodable> {
-    let mut sources = BTreeSet::new();
-    for part in ["spec.ipsets", "spec.iptables", "spec.tcs", "spec.actions", "spec.rules"] {
-        for item in list(object, part)? {
-            sources.extend(text(item, "source")?);
-        }
-    }
-    Ok(PodFaults {
-        about: reference(kind, object)?,
-        version: version(object)?,
-        generation: integer(object, "metadata.generation")?.unwrap_or(0),
-        observed: integer(object, "status.observedGeneration")?.unwrap_or(0),
-        failure: text_or_empty(object, "status.failedMessage")?,
-        sources: sources.into_iter().collect(),
-        pod: String::new(),
-        declares: Declares::Nothing,
-        incomplete: String::new(),
     })
 }
 

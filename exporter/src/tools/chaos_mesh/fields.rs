@@ -11,6 +11,9 @@ pub enum Undecodable {
     /// It lacks what every object has.
     #[error("{0} is missing")]
     Missing(&'static str),
+    /// There is more of something than is kept.
+    #[error("too large: too many of {0}")]
+    TooMany(&'static str),
     /// A field is not what its schema says.
     #[error("{field} is not {expected}")]
     Type {

@@ -4,11 +4,17 @@
 
 pub mod cron;
 pub mod decode;
+mod expects;
 mod fields;
 pub mod kinds;
+pub mod layout;
+pub mod names;
+mod network;
 mod notice;
+mod pod_faults;
 mod reasons;
 mod spec;
+mod units;
 
 pub use fields::Undecodable;
 pub use kinds::is_experiment;

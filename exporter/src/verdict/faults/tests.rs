@@ -74,6 +74,8 @@ fn sweep(namespaces: Vec<Observed>) -> Sweep {
         unreadable: 0,
         helpers: vec![],
         mounts: vec![],
+        looked: vec![],
+        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }
@@ -180,8 +182,10 @@ fn a_helper_at_work_is_a_fault_of_its_pod() {
         kind,
         tool: Tool::ChaosMesh,
         pid,
+        parent: 1,
         start_ticks: 5,
         netns: None,
+        lives_in: None,
         target: Cgroup { pod_uid: Some("u1".into()), container_id: Some("c1".into()) },
         active,
     };

@@ -20,7 +20,7 @@ pub(in crate::serve::api) fn position(text: &str) -> Option<(&str, u64)> {
 }
 
 /// One event. Without an id the client's position stays what it was.
-pub(super) fn event(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &impl Serialize) -> serde_json::Result<()> {
+pub(in crate::serve::api) fn event(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &impl Serialize) -> serde_json::Result<()> {
     out.extend_from_slice(format!("event: {name}\n").as_bytes());
     if let Some(id) = id {
         out.extend_from_slice(format!("id: {id}\n").as_bytes());

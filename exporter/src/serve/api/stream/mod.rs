@@ -8,6 +8,7 @@ mod frame;
 mod page;
 mod turns;
 
+pub(super) use frame::event;
 #[cfg(fuzzing)]
 pub(super) use frame::position;
 pub(super) use turns::Turns;

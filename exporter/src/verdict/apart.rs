@@ -1,0 +1,86 @@
+//! What the cluster role judges itself, because no node can: pods that are gone or replaced, pod-failure (which only the API server shows),
+//! kinds that leave nothing to see, targets on nodes that are not connected. Pure.
+//!
+//! Apart from the comparison with a kernel. To judge one more thing from objects alone: an arm of [`judge`].
+
+use crate::cluster::index::Standing;
+use chaoscope_model::declared::Expectation;
+use chaoscope_model::observation::{FailedContainer, Left};
+use chaoscope_model::run::TargetState;
+use chaoscope_model::verdict::{Difference, Judgement, Verdict};
+
+/// Whether a target's node can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// No node ever connected: nobody here compares with kernels.
+    Unused,
+    /// It is connected, or was a moment ago.
+    Connected,
+    /// It is not.
+    Silent,
+}
+
+/// What was found about a target of an open run; `None`: its node says.
+pub fn judge(standing: &Standing<'_>, contact: Contact) -> Option<Judgement> {
+    let unknown = |reason| Some(Judgement::new(Verdict::Unknown, reason));
+    let acts = matches!(standing.target.state, TargetState::Injected | TargetState::Recovering | TargetState::Gone);
+    if standing.remote || (*standing.expects == Expectation::Unsupported && acts) {
+        return unknown("unsupported").filter(|_| acts);
+    }
+    let site = standing.site.as_ref();
+    match site {
+        Some(site) if acts && site.replaced => return Some(Judgement::new(Verdict::Missing, "pod_replaced")),
+        Some(site) if acts && site.gone => return Some(Judgement::new(Verdict::Missing, "pod_gone")),
+        _ => {}
+    }
+    match standing.expects {
+        Expectation::PodFailure => standing.failed.filter(|_| acts).map(|failed| replaced(standing, failed)),
+        Expectation::OtherEnd | Expectation::Unsupported => None,
+        _ if contact == Contact::Silent && acts && site.is_some_and(|site| !site.node.is_empty()) => unknown("no_node"),
+        _ => None,
+    }
+}
+
+/// Whether a node is who says it.
+pub fn is_nodes(expects: &Expectation) -> bool {
+    !matches!(expects, Expectation::PodFailure | Expectation::Unsupported)
+}
+
+/// What is left of a pod-failure after its end; `None`: it is none, or the pod cannot be seen.
+pub fn left(standing: &Standing<'_>) -> Option<Left> {
+    let failed = standing.failed.filter(|_| *standing.expects == Expectation::PodFailure && !standing.run.is_open())?;
+    let mine = failed.iter().filter(|failed| is_of(standing, failed));
+    mine.map(|failed| if failed.replaced { Left::Effective } else { Left::Benign }).max().or(Some(Left::None))
+}
+
+/// Pod-failure puts another image into every container it names.
+fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
+    let mut mine = failed.iter().filter(|failed| is_of(standing, failed)).peekable();
+    if mine.peek().is_none() {
+        let declared = "replaced".to_owned();
+        let differences = vec![Difference { parameter: "image".into(), declared, read: String::new() }];
+        return Judgement { differences, ..Judgement::new(Verdict::Missing, "not_replaced") };
+    }
+    let untouched: Vec<Difference> = mine
+        .filter(|failed| !failed.replaced)
+        .map(|failed| Difference {
+            parameter: format!("image of {}", failed.container),
+            declared: "replaced".into(),
+            read: "its own".into(),
+        })
+        .take(16)
+        .collect();
+    if untouched.is_empty() {
+        return Judgement::in_force();
+    }
+    Judgement { differences: untouched, ..Judgement::new(Verdict::Missing, "not_replaced") }
+}
+
+/// Whether a container's annotation is of this experiment and target. A key that would be too long names the container alone (Chaos Mesh,
+/// `controllers/chaosimpl/podchaos/podfailure`).
+fn is_of(standing: &Standing<'_>, failed: &FailedContainer) -> bool {
+    let container = &standing.target.container;
+    let named = format!("chaos-mesh-{}-", standing.run.name);
+    let short = !failed.annotation.starts_with("chaos-mesh-");
+    (container.is_empty() || *container == failed.container) && (short || failed.annotation.starts_with(&named))
+}
