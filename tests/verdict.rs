@@ -5,11 +5,11 @@
 
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that cannot go on fails")]
+#![allow(clippy::cast_sign_loss, reason = "figures of a test's own, none below zero")]
 
 mod kit;
 
 #[path = "kit/recording.rs"]
-#[allow(dead_code, reason = "shared with the tests of recordings")]
 mod kit_recording;
 
 #[path = "verdict/daemon.rs"]

@@ -1,14 +1,15 @@
 //! A whole cluster as plain values: everything a scrape can see, once, without an API server. What is counted is counted by a journal.
 
-use chaoscope::cluster::now::{ExperimentNow, Now, Phase, ScheduleNow, WatchNow};
+use chaoscope::cluster::now::{ExperimentNow, JudgedNow, NodeNow, NodesNow, Now, Phase, ScheduleNow, WatchNow};
 use chaoscope::exposition::Distribution;
 use chaoscope::journal::{BOUNDS, Batch, Config, Journal, Status};
 use chaoscope::scrape::{Counted, Outcome as Answer, Streams, World};
 use chaoscope_model::event::{Event, Severity};
-use chaoscope_model::observation::{Desired, Object};
+use chaoscope_model::observation::{Desired, Object, TargetName};
 use chaoscope_model::plan::{Schedule, Workflow, WorkflowNode};
 use chaoscope_model::run::{self, Outcome, Run, Target, TargetState};
 use chaoscope_model::time::Precision;
+use chaoscope_model::verdict::{Judgement, Verdict};
 use chaoscope_model::{Reference, Tool};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -50,8 +51,18 @@ fn now() -> Now {
             },
             WatchNow { resource: "remoteclusters", reason: "forbidden".to_owned(), restarts: 3, ..WatchNow::default() },
         ],
+        nodes: Some(nodes()),
         ..Now::default()
     }
+}
+
+/// One node that is connected and one that is not; and a target whose pod is gone.
+fn nodes() -> NodesNow {
+    let node = |name: &str, since| NodeNow { name: name.into(), connected_since: since, heard_at: since, ..NodeNow::default() };
+    let target = TargetName { namespace: "shop".to_owned(), pod: "web-1".to_owned(), container: String::new() };
+    let judgement = Judgement::new(Verdict::Missing, "pod_gone");
+    let judged = JudgedNow { experiment: about("NetworkChaos", "cut"), target, judgement };
+    NodesNow { nodes: vec![node("n1", Some(at(-90))), node("n2", None)], judged: vec![judged] }
 }
 
 pub(crate) fn about(kind: &str, name: &str) -> Reference {

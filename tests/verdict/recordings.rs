@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// The objects of a scenario as they were last seen by then, by namespace and name.
 struct Moment {
     name: String,
-    moment: String,
+    snapshot: String,
     experiments: BTreeMap<String, Object>,
     pods: BTreeMap<String, PodFaults>,
 }
@@ -30,7 +30,7 @@ impl Moment {
         let steps = steps.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let snapshot = steps.into_iter().find(|step| step["step"] == "snapshot" && step["text"] == moment).unwrap();
         let at: Timestamp = snapshot["at"].as_str().unwrap().parse().unwrap();
-        let mut out = Self { name: name.into(), moment: moment.into(), experiments: BTreeMap::new(), pods: BTreeMap::new() };
+        let mut out = Self { name: name.into(), snapshot: moment.into(), experiments: BTreeMap::new(), pods: BTreeMap::new() };
         for kind in ["networkchaos", "podnetworkchaos"] {
             let Ok(lines) = std::fs::read_to_string(folder().join(name).join(format!("watch/{kind}.jsonl"))) else { continue };
             for line in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
@@ -80,7 +80,7 @@ impl Moment {
     /// What is said of every target of a pod: `slow-web . in_force`.
     fn said(&self, key: &str) -> Vec<String> {
         let declared = self.declared(key);
-        let reading = text::reading(&folder().join(&self.name).join("kernel").join(&self.moment).join(key.replace('/', "_")));
+        let reading = text::reading(&folder().join(&self.name).join("kernel").join(&self.snapshot).join(key.replace('/', "_")));
         let judged = verdict::judge(&declared, &sweep(&declared.pod, read(reading)));
         judged.iter().map(|it| format!("{} {}", it.selector, word(&it.judgement))).collect()
     }

@@ -46,8 +46,6 @@ pub fn sweep(pod: &Pod, fate: Fate) -> Sweep {
         looked: vec![],
         helpers: vec![],
         mounts: vec![],
-        looked: vec![],
-        booted: None,
         limitations: vec![],
         durations: Distribution::default(),
     }

@@ -16,6 +16,7 @@ use crate::tools::resource::{Resource, What};
 use chaoscope_model::observation::{PodSeen, TargetName};
 use chaoscope_model::run::{Run, Target};
 use follow::Follower;
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::Value;
 use std::future::Future;
@@ -27,6 +28,9 @@ use wanted::Wanted;
 /// What pods are in the API.
 pub static PODS: Resource =
     Resource { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true, what: What::Pod, fields: "" };
+
+/// Pods that show what is left are looked at for so long after the end.
+const AFTERWARDS: SignedDuration = SignedDuration::from_mins(5);
 
 /// Takes what is seen of pods. Waited for, as [`super::watch::Sink`] is.
 pub trait PodSink: Send + Sync + 'static {
@@ -61,9 +65,16 @@ impl Pods {
         let name = |target: &Target| TargetName { namespace: target.namespace.clone(), pod: target.pod.clone(), container: String::new() };
         let targets: Vec<TargetName> = run.targets.iter().map(name).collect();
         self.want(&run.id, &targets); // once, even where it has ended already
-        if !run.is_open() {
-            self.release(&run.id);
+        match run.ended_at.and_then(|end| end.checked_add(AFTERWARDS).ok()) {
+            _ if run.is_open() => {}
+            Some(until) if shows_what_is_left(run) => self.wanted.release_at(&run.id, until),
+            _ => self.release(&run.id),
         }
+    }
+
+    /// What follows from the time alone: pods of runs that ended long enough ago are let go.
+    pub fn tick(&self, now: Timestamp) {
+        self.wanted.release_until(now);
     }
 
     /// The run has ended. What it wanted and was not fetched yet still is.
@@ -95,4 +106,9 @@ async fn open<S: PodSink>(api: Api, wanted: Arc<Wanted>, sink: Arc<S>, mut opene
             Some(_) = tasks.join_next() => {}
         }
     }
+}
+
+/// Whether the pods themselves show what is left of a run: the images of a pod-failure.
+fn shows_what_is_left(run: &Run) -> bool {
+    run.kind == "PodChaos" && run.action == "pod-failure"
 }

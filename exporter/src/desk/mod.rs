@@ -15,6 +15,7 @@ pub use line::{Ended, Hello, Line, Message};
 pub use report::{Bad, MAX_BYTES, Refusal, check};
 
 use crate::cluster::api::Api;
+use crate::cluster::index::Index;
 use crate::cluster::now::NodesNow;
 use crate::cluster::pods;
 use crate::ingest::Ingest;
@@ -59,7 +60,7 @@ pub struct Call {
 impl Desk {
     /// Nobody is connected yet. What changes is noted from now on.
     pub fn new(around: Around) -> Arc<Self> {
-        around.ingest.look(|index| index.note_changes());
+        around.ingest.look(Index::note_changes);
         let birth = Timestamp::now().as_nanosecond();
         Arc::new(Self { around, birth, roll: Mutex::default(), work: Notify::new() })
     }

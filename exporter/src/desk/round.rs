@@ -118,7 +118,13 @@ impl Roll {
                 continue;
             }
             let node = standing.site.as_ref().map_or("", |site| &site.node);
-            let Some(judgement) = apart::judge(&standing, self.contact(node, now)) else { continue };
+            let Some(judgement) = apart::judge(&standing, self.contact(node, now)) else {
+                // What it said before does not hold any more; its node will say.
+                if standing.known.is_some_and(apart::is_own) {
+                    news.push(judged(Judgement::new(Verdict::Unknown, "not_visited"), None));
+                }
+                continue;
+            };
             mine.push(JudgedNow {
                 experiment: about(standing.run),
                 target: TargetName { namespace: target.namespace.clone(), pod: target.pod.clone(), container: target.container.clone() },

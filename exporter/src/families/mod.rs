@@ -19,6 +19,7 @@ mod limitations;
 mod netem;
 mod netns;
 mod node;
+mod nodes;
 mod peer;
 mod process;
 mod qdisc;
@@ -63,6 +64,7 @@ pub const ALL: &[&dyn Family] = &[
     &netem::Netem,
     &netns::Netns,
     &node::Node,
+    &nodes::Nodes,
     &peer::Peers,
     &process::Process,
     &qdisc::Qdiscs,

@@ -147,6 +147,7 @@ async fn tend(watched: Arc<Watched>) {
         if watched.watches.ready() {
             watched.ingest.events_listed();
         }
+        watched.pods.tick(watched.ingest.clock());
         watched.ingest.tick().await;
     }
 }

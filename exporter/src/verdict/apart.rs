@@ -41,6 +41,11 @@ pub fn judge(standing: &Standing<'_>, contact: Contact) -> Option<Judgement> {
     }
 }
 
+/// Whether a judgement is one that only the cluster role makes.
+pub fn is_own(judgement: &Judgement) -> bool {
+    ["pod_gone", "pod_replaced", "no_node", "unsupported"].contains(&judgement.reason.as_str())
+}
+
 /// Whether a node is who says it.
 pub fn is_nodes(expects: &Expectation) -> bool {
     !matches!(expects, Expectation::PodFailure | Expectation::Unsupported)

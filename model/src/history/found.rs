@@ -45,6 +45,16 @@ impl Look {
     }
 }
 
+/// What became of a fact.
+enum Kept {
+    /// It was known.
+    Known,
+    /// It is kept, and changes nothing that is told.
+    Quiet,
+    /// It is told; with what was left before.
+    News(Left),
+}
+
 /// What is known of a target by others than the tool.
 pub(super) struct Known<'a> {
     pub(super) judgement: Option<&'a Judgement>,
@@ -64,9 +74,15 @@ impl History {
             place
         });
         let found = &mut self.found[place];
-        let event = match judged.residue {
-            Some(left) => found.leave(judged.at, left)?.map(|news| residue_words(left, news)),
-            None => found.look(judged.at, &of.judgement)?.map(|()| verdict_words(&of.judgement)),
+        let kept = match judged.residue {
+            Some(left) => found.leave(judged.at, left),
+            None => found.look(judged.at, &of.judgement),
+        };
+        let event = match (kept, judged.residue) {
+            (Kept::Known, _) => return None,
+            (Kept::Quiet, _) => None,
+            (Kept::News(before), Some(left)) => Some(residue_words(left, before)),
+            (Kept::News(_), None) => Some(verdict_words(&of.judgement)),
         };
         let event = event.map(|words| self.found_row(judged, words));
         self.forget_found();
@@ -135,10 +151,10 @@ impl Found {
         self.looks.last().map(|look| look.at).max(self.left.last().map(|(at, _)| *at))
     }
 
-    /// Keeps a look. `Some(Some(()))`: the verdict is another one than before.
-    fn look(&mut self, at: Timestamp, judgement: &Judgement) -> Option<Option<()>> {
+    /// Keeps a look. News: the verdict is another one than before.
+    fn look(&mut self, at: Timestamp, judgement: &Judgement) -> Kept {
         let look = Look { at, judgement: judgement.clone() };
-        let place = self.looks.binary_search_by(|known| known.order().cmp(&look.order())).err()?;
+        let Err(place) = self.looks.binary_search_by(|known| known.order().cmp(&look.order())) else { return Kept::Known };
         let before = place.checked_sub(1).and_then(|place| self.looks.get(place));
         let newest = place == self.looks.len();
         let changed = match before {
@@ -149,12 +165,12 @@ impl Found {
         while self.looks.len() > MOST_LOOKS {
             self.looks.remove(0);
         }
-        Some((newest && changed).then_some(()))
+        if newest && changed { Kept::News(Left::None) } else { Kept::Quiet }
     }
 
-    /// Keeps what is left. `Some(Some(before))`: that is news, and what was before.
-    fn leave(&mut self, at: Timestamp, left: Left) -> Option<Option<Left>> {
-        let place = self.left.binary_search(&(at, left)).err()?;
+    /// Keeps what is left. News: it is something else than before.
+    fn leave(&mut self, at: Timestamp, left: Left) -> Kept {
+        let Err(place) = self.left.binary_search(&(at, left)) else { return Kept::Known };
         let before = place.checked_sub(1).and_then(|place| self.left.get(place)).map(|(_, left)| *left);
         let newest = place == self.left.len();
         self.left.insert(place, (at, left));
@@ -162,7 +178,7 @@ impl Found {
             self.left.remove(0);
         }
         let before = before.unwrap_or(Left::None);
-        Some((newest && before != left).then_some(before))
+        if newest && before != left { Kept::News(before) } else { Kept::Quiet }
     }
 }
 
@@ -195,9 +211,113 @@ fn difference(it: &Difference) -> String {
 fn residue_words(left: Left, before: Left) -> Words {
     let (reason, severity, message) = match (left, before) {
         (Left::Effective, _) => ("ResidueFound", Severity::Warning, "Still acts on the target after the end"),
-        (Left::Benign, Left::Effective) => ("ResidueGone", Severity::Normal, "What acted on the target after the end is gone; what is left changes nothing"),
+        (Left::Benign, Left::Effective) => {
+            ("ResidueGone", Severity::Normal, "What acted on the target after the end is gone; what is left changes nothing")
+        }
         (Left::Benign, _) => ("ResidueFound", Severity::Normal, "Something is left on the target after the end, and changes nothing"),
         (Left::None, _) => ("ResidueGone", Severity::Normal, "Nothing is left on the target any more"),
     };
     Words { reason, severity, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Reference, Tool};
+    use crate::verdict::Judged;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn look(second: i64, verdict: Verdict, reason: &str) -> JudgedAt {
+        let judged = Judged { run: "r".into(), target: "t".into(), selector: ".".into(), judgement: Judgement::new(verdict, reason) };
+        JudgedAt { uid: "u".into(), node: "n".into(), judged, residue: None, at: at(second) }
+    }
+
+    fn left(second: i64, left: Left) -> JudgedAt {
+        JudgedAt { residue: Some(left), ..look(second, Verdict::Unknown, "") }
+    }
+
+    fn history() -> History {
+        History::new("", Tool::ChaosMesh, Reference { uid: "u".into(), ..Reference::default() }, at(0))
+    }
+
+    fn told(facts: &[JudgedAt]) -> (Vec<String>, History) {
+        let mut history = history();
+        let events = facts.iter().filter_map(|fact| history.judged(fact)).flatten();
+        (events.map(|event| event.reason).collect(), history)
+    }
+
+    fn known(history: &History) -> (Option<(Verdict, String)>, Option<Timestamp>, Option<Left>) {
+        let known = history.known("r", ".", "t").unwrap();
+        (known.judgement.map(|it| (it.verdict, it.reason.clone())), known.since, known.left)
+    }
+
+    #[test]
+    fn a_verdict_is_news_when_it_is_another_one_and_the_first_unknown_is_none() {
+        let facts = [
+            look(1, Verdict::Unknown, "settling"),
+            look(2, Verdict::InForce, ""),
+            look(3, Verdict::InForce, ""),
+            look(4, Verdict::Missing, "no_rule"),
+            look(5, Verdict::Missing, "no_chain"),
+            look(6, Verdict::Unknown, "read_failed"),
+            left(7, Left::None),
+            left(8, Left::Effective),
+            left(9, Left::Benign),
+            left(10, Left::None),
+        ];
+        let (events, history) = told(&facts);
+        assert_eq!(events, ["InForce", "Missing", "Unknown", "ResidueFound", "ResidueGone", "ResidueGone"]);
+        assert_eq!(known(&history), (Some((Verdict::Unknown, "read_failed".into())), Some(at(6)), Some(Left::None)));
+        assert_eq!(known(&told(&facts[..5]).1).1, Some(at(4)), "since when it is missing, whatever for");
+    }
+
+    #[test]
+    fn the_order_and_the_number_of_looks_change_nothing() {
+        let facts = [
+            look(1, Verdict::InForce, ""),
+            look(2, Verdict::Missing, "no_rule"),
+            look(2, Verdict::Drifted, "delay"),
+            look(3, Verdict::Missing, "no_chain"),
+            left(4, Left::Effective),
+            left(5, Left::None),
+        ];
+        let wanted = known(&told(&facts).1);
+        for turn in 0..facts.len() {
+            let mut other = facts.to_vec();
+            other.rotate_left(turn);
+            other.reverse();
+            other.extend(facts.clone());
+            assert_eq!(known(&told(&other).1), wanted);
+        }
+        let (_, mut history) = told(&facts);
+        assert!(facts.iter().all(|fact| history.judged(fact).is_none()), "a replay is no news");
+        let kept: History = serde_json::from_str(&serde_json::to_string(&history).unwrap()).unwrap();
+        assert_eq!(known(&kept), wanted);
+    }
+
+    #[test]
+    fn only_the_newest_looks_are_kept() {
+        let looks: Vec<_> = (0..100).map(|second| look(second, Verdict::Drifted, if second % 2 == 0 { "delay" } else { "loss" })).collect();
+        let (events, history) = told(&looks);
+        assert_eq!((events.len(), history.found[0].looks.len()), (1, MOST_LOOKS));
+    }
+
+    #[test]
+    fn what_differs_is_in_the_event_with_what_was_declared() {
+        let mut fact = look(1, Verdict::Drifted, "delay");
+        let difference = |parameter: &str, declared: &str, read: &str| Difference {
+            parameter: parameter.into(),
+            declared: declared.into(),
+            read: read.into(),
+        };
+        fact.judged.judgement.differences = vec![difference("delay", "100ms", "100µs"), difference("loss", "", "5%")];
+        let event = history().judged(&fact).unwrap().remove(0);
+        assert_eq!(event.message, "Not as declared: delay is 100µs, declared 100ms; loss is 5%, declared nothing");
+        assert_eq!((&*event.attributes["declared.delay"], &*event.attributes["read.loss"]), ("100ms", "5%"));
+        assert!(!event.attributes.contains_key("declared.loss") && event.severity == Severity::Warning);
+        assert_eq!((event.run.as_deref(), event.at), (Some("r"), at(1)));
+    }
 }

@@ -21,11 +21,11 @@ use crate::event::Event;
 use crate::experiment::{Reference, Tool};
 use crate::few::Few;
 use crate::observation::{Departure, Desired, Gone, Mark, News, Notice, Object, Operation, PodSeen};
+use found::Found;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use found::Found;
 use track::{Announced, Track};
 
 /// Marks kept of one experiment; more means somebody pauses it in a loop.

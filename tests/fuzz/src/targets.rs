@@ -3,6 +3,7 @@
 //! To add a byte parser: a row in [`TARGETS`] and a folder in `corpus/`. A parser that is private to its module is reached through a
 //! function of that module which exists with `--cfg fuzzing` only.
 
+use chaoscope::desk;
 use chaoscope::exposition::{Format, accepts_gzip};
 use chaoscope::node::iptables::{Table, legacy, nft};
 use chaoscope::node::netlink::{self, attributes, messages};
@@ -13,7 +14,7 @@ use chaoscope::serve::{api, web_config};
 use serde::Serialize;
 
 /// Every target under its name.
-pub const TARGETS: [(&str, fn(&[u8])); 17] = [
+pub const TARGETS: [(&str, fn(&[u8])); 18] = [
     ("answer", |data| netlink::fuzz(data)),
     ("certificate", |data| web_config::fuzz_certificate(data)),
     ("cri", |data| runtime::fuzz_cri(data)),
@@ -27,6 +28,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 17] = [
     ("peers", |data| parse::fuzz(data)),
     ("proc", proc),
     ("query", |data| api::fuzz_query(data)),
+    ("report", |data| shown(desk::check(data))),
     ("tc_classes", |data| shown(tc::parse_classes(data, "eth0"))),
     ("tc_filters", |data| shown(filter::parse(data, "eth0"))),
     ("tc_qdiscs", |data| shown(tc::parse_qdiscs(data))),

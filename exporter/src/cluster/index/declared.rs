@@ -5,7 +5,7 @@
 //! `model/src/declared.rs`, a line here.
 
 use super::{Entry, Index, Listed};
-use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, Stage};
+use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, Network, Stage};
 use chaoscope_model::history::Site;
 use chaoscope_model::observation::{FailedContainer, Observation, RecordPhase};
 use chaoscope_model::plan::{Declares, PodFaults};
@@ -221,7 +221,7 @@ impl Faults<'_> {
                 (Declares::Network(spec), _) => network = Some(applied(faults, spec.clone())),
                 (Declares::Io(spec), _) => io = Some(applied(faults, spec.clone())),
                 (Declares::Http(spec), _) => http = Some(applied(faults, spec.clone())),
-                (Declares::Nothing, "PodNetworkChaos") => network = Some(applied(faults, Default::default())),
+                (Declares::Nothing, "PodNetworkChaos") => network = Some(applied(faults, Network::default())),
                 (Declares::Nothing, "PodIOChaos") => io = Some(applied(faults, Vec::new())),
                 (Declares::Nothing, "PodHttpChaos") => http = Some(applied(faults, Vec::new())),
                 (Declares::Nothing, _) => {}

@@ -1,11 +1,15 @@
 //! A pod as the API server gives it → what we keep of it. Pure; any JSON gives an extract or nothing.
 
-use chaoscope_model::observation::PodSeen;
+use chaoscope_model::observation::{FailedContainer, PodSeen};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// Longest name in the API.
 const MAX_NAME: usize = 253;
+/// Containers of a pod that are looked at.
+const MAX_CONTAINERS: usize = 64;
+/// What the annotations of a pod-failure begin with.
+const PREFIX: &str = "chaos-mesh-";
 
 /// What we keep of a pod; `None`: it has no name.
 pub fn pod(object: &Value, seen: Timestamp, gone: bool) -> Option<PodSeen> {
@@ -24,7 +28,7 @@ pub fn pod(object: &Value, seen: Timestamp, gone: bool) -> Option<PodSeen> {
         workload_kind: workload_kind.into(),
         created_at: metadata["creationTimestamp"].as_str().and_then(|it| it.parse().ok()),
         ready: ready(&object["status"]["conditions"]),
-        failed: Vec::new(),
+        failed: failed(metadata, &object["spec"]),
         seen,
         gone,
     })
@@ -72,6 +76,29 @@ fn ready(conditions: &Value) -> Option<bool> {
     Some(ready["status"] == "True")
 }
 
+/// Containers whose own image an annotation keeps while a pod-failure has put another one in its place: `chaos-mesh-EXPERIMENT-ACTION-CONTAINER`
+/// and `-normal-image`, or `-init-image` (Chaos Mesh, `pkg/annotation`); a key that would be too long names the container alone.
+fn failed(metadata: &Value, spec: &Value) -> Vec<FailedContainer> {
+    let Some(annotations) = metadata["annotations"].as_object() else { return Vec::new() };
+    let kinds = [("containers", "normal-image"), ("initContainers", "init-image")];
+    let mut failed = Vec::new();
+    for (list, suffix) in kinds {
+        let containers = spec[list].as_array().into_iter().flatten().take(MAX_CONTAINERS);
+        for (container, image) in containers.map(|it| (text(&it["name"]), &it["image"])) {
+            let short = format!("{container}-{suffix}");
+            let is_its =
+                |key: &str| key == short || (key.starts_with(PREFIX) && key.strip_suffix(&short).is_some_and(|it| it.ends_with('-')));
+            let kept = annotations.iter().filter(|(key, _)| !container.is_empty() && is_its(key)).take(MAX_CONTAINERS);
+            failed.extend(kept.map(|(key, own)| FailedContainer {
+                container: container.clone(),
+                annotation: key.chars().take(MAX_NAME).collect(),
+                replaced: own != image,
+            }));
+        }
+    }
+    failed
+}
+
 fn text(value: &Value) -> String {
     value.as_str().map_or(String::new(), |text| text.chars().take(MAX_NAME).collect())
 }
@@ -104,6 +131,24 @@ mod tests {
         assert_eq!(owned("StatefulSet", "db", &json!({})), is("StatefulSet", "db"));
         assert_eq!(owned("DaemonSet", "agent", &hash), is("DaemonSet", "agent"));
         assert_eq!(owned("Job", "import-28391234", &json!({})), is("Job", "import-28391234"));
+    }
+
+    #[test]
+    fn a_pod_failure_is_seen_by_the_image_an_annotation_keeps() {
+        let of = |annotations: &Value, image: &str| {
+            let spec =
+                json!({"containers": [{"name": "web", "image": image}, {"name": "log", "image": "log:1"}], "initContainers": "none"});
+            let metadata = json!({"namespace": "n", "name": "p", "annotations": annotations});
+            let pod = pod(&json!({"metadata": metadata, "spec": spec}), Timestamp::UNIX_EPOCH, false).unwrap();
+            pod.failed.iter().map(|it| (it.container.clone(), it.replaced)).collect::<Vec<_>>()
+        };
+        let key = "chaos-mesh-fail-pod-failure-web-normal-image";
+        assert_eq!(of(&json!({key: "web:1"}), "pause:latest"), [("web".to_owned(), true)]);
+        assert_eq!(of(&json!({key: "web:1"}), "web:1"), [("web".to_owned(), false)]);
+        assert_eq!(of(&json!({"web-normal-image": "web:1"}), "pause:latest"), [("web".to_owned(), true)]);
+        for other in [json!({"other": "web:1"}), json!({"chaos-mesh-x-normal-image": "web:1"}), json!([]), json!(null)] {
+            assert!(of(&other, "pause:latest").is_empty(), "{other}");
+        }
     }
 
     #[test]

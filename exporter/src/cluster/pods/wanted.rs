@@ -25,6 +25,8 @@ struct State {
     /// Namespace and name of each run's pods.
     runs: HashMap<String, BTreeSet<(String, String)>>,
     namespaces: HashMap<String, Namespace>,
+    /// Runs that ended, and until when their pods are still wanted.
+    ended: BTreeSet<(Timestamp, String)>,
     /// What was counted so far, over all namespaces.
     counted: WatchNow,
 }
@@ -60,6 +62,20 @@ impl Wanted {
         if !wanted.is_empty() {
             state.runs.insert(run.to_owned(), wanted);
         }
+    }
+
+    /// A run has ended; what it wants is wanted until then.
+    pub(super) fn release_at(&self, run: &str, until: Timestamp) {
+        self.state().ended.insert((until, run.to_owned()));
+    }
+
+    /// Lets go of what is wanted no longer.
+    pub(super) fn release_until(&self, now: Timestamp) {
+        let mut state = self.state();
+        let left = state.ended.split_off(&(now, String::new()));
+        let over = std::mem::replace(&mut state.ended, left);
+        drop(state);
+        over.iter().for_each(|(_, run)| self.want(run, []));
     }
 
     fn may(&self, namespace: &str) -> bool {

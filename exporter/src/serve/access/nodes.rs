@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// What a token's owner carries that names the node its pod runs on (Kubernetes 1.30 and later, KEP-4193).
 const NODE: &str = "authentication.kubernetes.io/node-name";
 const FILE_REMEDY: &str = "Send `Authorization: Bearer TOKEN` with this node's token of --api.node-token-file.";
+const READERS_ONLY: &str = "Tokens of --api.token-file open runs and do not act for nodes: give node roles tokens of their own by \
+    --api.node-token-file, a file with lines `NODE TOKEN`.";
 const ACCOUNT_REMEDY: &str = "Send `Authorization: Bearer TOKEN` with the token of audience chaoscope that the node role's pod is given (a projected \
     serviceAccountToken).";
 
@@ -71,17 +73,13 @@ impl NodePass {
         let Some(bearer) = &self.bearer else { return Ok(()) };
         match &self.access.asked {
             Asked::Nobody => Ok(()),
-            Asked::Tokens(tokens) => match &self.access.nodes.files {
-                Some(files) => files.admit(bearer, &self.node).await,
-                None => {
-                    tokens.admit(bearer).await?;
-                    Err(Denied::Forbidden(
-                        "Tokens of --api.token-file open runs and do not act for nodes: give node roles tokens of their own \
-                        by --api.node-token-file, a file with lines `NODE TOKEN`."
-                            .to_owned(),
-                    ))
+            Asked::Tokens(tokens) => {
+                if let Some(files) = &self.access.nodes.files {
+                    return files.admit(bearer, &self.node).await;
                 }
-            },
+                tokens.admit(bearer).await?;
+                Err(Denied::Forbidden(READERS_ONLY.to_owned()))
+            }
             Asked::Kubernetes { reviews, .. } => self.reviewed(reviews, bearer).await,
         }
     }

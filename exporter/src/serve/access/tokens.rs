@@ -28,7 +28,7 @@ pub(super) struct NodeTokens(Arc<Files<(Digest, String)>>);
 
 /// The files, and what was in them.
 struct Files<T> {
-    files: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     read: fn(&[PathBuf]) -> Result<Vec<T>, Error>,
     version: Mutex<Arc<Version<T>>>,
     /// Held while reading, so that many requests at once read a change only once.
@@ -100,7 +100,7 @@ impl<T: PartialEq + Send + Sync + 'static> Files<T> {
             return Err(Error::NoTokens);
         }
         let version = Mutex::new(Arc::new(Version { stamps, entries: Some(entries) }));
-        Ok(Arc::new(Self { files, read, version, turn: Mutex::default(), broken: Episode::default() }))
+        Ok(Arc::new(Self { paths: files, read, version, turn: Mutex::default(), broken: Episode::default() }))
     }
 
     /// What is in the files now.
@@ -128,8 +128,8 @@ impl<T: PartialEq + Send + Sync + 'static> Files<T> {
         if let Some(version) = self.unchanged() {
             return version;
         }
-        let stamps = stamps(&self.files); // before reading: a change in between is then noticed, not missed
-        let entries = match (self.read)(&self.files) {
+        let stamps = stamps(&self.paths); // before reading: a change in between is then noticed, not missed
+        let entries = match (self.read)(&self.paths) {
             Ok(entries) => Some(entries),
             Err(error) => {
                 if self.broken.begins() {

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn first(item: Value) -> Shaping {
+    fn first(item: &Value) -> Shaping {
         network(&json!({"spec": {"tcs": [item]}})).unwrap().tcs.remove(0)
     }
 
@@ -143,7 +143,7 @@ mod tests {
     fn figures_come_in_base_units() {
         let delay = json!({"latency": "100ms", "jitter": "0ms", "correlation": "25",
                            "reorder": {"reorder": "25", "correlation": "50", "gap": 5}});
-        let item = first(json!({"type": "netem", "source": "shop/slow", "delay": delay, "loss": {"loss": "40", "correlation": "0"},
+        let item = first(&json!({"type": "netem", "source": "shop/slow", "delay": delay, "loss": {"loss": "40", "correlation": "0"},
                                 "rate": {"rate": "1mbps"}, "ipset": "a_set_netgt", "device": "eth1"}));
         let Shape::Netem(netem) = &item.does else { panic!("{item:?}") };
         assert_eq!((netem.delay, netem.jitter, netem.delay_correlation), (Some(0.1), Some(0.0), Some(0.25)));
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn a_bandwidth_is_told_as_tc_takes_it() {
         let bandwidth = json!({"rate": "1mbps", "limit": 20_971_520, "buffer": 10_000, "peakrate": 16_000_000, "minburst": 1500});
-        let item = first(json!({"type": "bandwidth", "source": "shop/thin", "bandwidth": bandwidth}));
+        let item = first(&json!({"type": "bandwidth", "source": "shop/thin", "bandwidth": bandwidth}));
         let wanted = Tbf { rate: Some(1e6), burst: Some(10_000.0), limit: Some(20_971_520.0), peakrate: Some(2e6) };
         assert_eq!(item.does, Shape::Tbf(wanted));
-        let alone = first(json!({"type": "bandwidth", "source": "s", "bandwidth": {"rate": "8bit", "peakrate": 16}}));
+        let alone = first(&json!({"type": "bandwidth", "source": "s", "bandwidth": {"rate": "8bit", "peakrate": 16}}));
         assert!(matches!(alone.does, Shape::Tbf(Tbf { peakrate: None, burst: None, .. })), "without minburst it is not handed on");
     }
 
@@ -173,9 +173,9 @@ mod tests {
             (json!({"latency": 100}), "delay.latency 100"),
             (json!({"latency": "5ms", "reorder": {"reorder": "200", "gap": -1}}), "delay.reorder.reorder 200"),
         ] {
-            assert_eq!(first(json!({"type": "netem", "source": "s", "delay": delay})).unreadable, noted);
+            assert_eq!(first(&json!({"type": "netem", "source": "s", "delay": delay})).unreadable, noted);
         }
-        assert_eq!(first(json!({"type": "cake", "source": "s"})).does, Shape::Other { word: "cake".to_owned() });
+        assert_eq!(first(&json!({"type": "cake", "source": "s"})).does, Shape::Other { word: "cake".to_owned() });
     }
 
     #[test]

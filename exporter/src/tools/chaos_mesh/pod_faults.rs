@@ -96,9 +96,10 @@ fn short(value: &Value, path: &str) -> Result<String, Undecodable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chaoscope_model::declared::Network;
     use serde_json::json;
 
-    fn decoded(kind: &str, spec: Value) -> PodFaults {
+    fn decoded(kind: &str, spec: &Value) -> PodFaults {
         let owner = json!([{"kind": "ReplicaSet", "uid": "r"}, {"apiVersion": "v1", "kind": "Pod", "name": "web-0", "uid": "p"}]);
         let metadata = json!({"name": "web-0", "namespace": "shop", "uid": "u", "generation": 3, "ownerReferences": owner});
         let status = json!({"observedGeneration": 2, "failedMessage": "no"});
@@ -107,20 +108,18 @@ mod tests {
 
     #[test]
     fn the_object_says_whose_it_is_and_how_far_its_daemon_is() {
-        let it = decoded("PodNetworkChaos", json!({}));
+        let it = decoded("PodNetworkChaos", &json!({}));
         assert_eq!((it.pod.as_str(), it.generation, it.observed, it.failure.as_str()), ("p", 3, 2, "no"));
-        assert_eq!((it.declares, it.incomplete.as_str()), (Declares::Network(Default::default()), ""));
+        assert_eq!((it.declares, it.incomplete.as_str()), (Declares::Network(Network::default()), ""));
     }
 
     #[test]
     fn files_and_requests_are_told_by_experiment() {
-        let io = decoded(
-            "PodIOChaos",
-            json!({"volumeMountPath": "/data", "container": "db", "actions": [{"type": "latency", "source": "shop/slow"}]}),
+        let io = decoded("PodIOChaos", &json!({"volumeMountPath": "/data", "container": "db", "actions": [{"type": "latency", "source": "shop/slow"}]}),
         );
         let wanted = IoFault { source: "shop/slow".into(), container: "db".into(), volume: "/data".into() };
         assert_eq!((io.declares, io.sources), (Declares::Io(vec![wanted]), vec!["shop/slow".to_owned()]));
-        let http = decoded("PodHttpChaos", json!({"rules": [{"port": 8080, "source": "shop/abort"}]}));
+        let http = decoded("PodHttpChaos", &json!({"rules": [{"port": 8080, "source": "shop/abort"}]}));
         assert_eq!(http.declares, Declares::Http(vec![HttpFault { source: "shop/abort".into(), port: 8080 }]));
     }
 
@@ -139,7 +138,7 @@ mod tests {
             ),
             (json!({"iptables": [{"name": "x", "direction": "sideways", "source": "shop/a"}]}), "direction is not input or output"),
         ] {
-            let it = decoded("PodNetworkChaos", spec);
+            let it = decoded("PodNetworkChaos", &spec);
             assert_eq!((it.declares, it.incomplete.as_str(), it.sources), (Declares::Nothing, told, vec!["shop/a".to_owned()]));
         }
     }

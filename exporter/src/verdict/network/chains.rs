@@ -144,7 +144,7 @@ pub(super) fn check(network: &Network, source: &str, reading: &Reading, filter: 
         let hook = hook(declared);
         let there = filter.chains(hook).filter(|(_, chain)| chain.name == declared.name);
         let Some((reach, chain)) = there.max_by_key(|(reach, _)| *reach) else {
-            found.take(filter.absent(Lack::missing("no_chain", "chain", declared.name.clone())));
+            found.take(filter.absent(Lack::missing("no_chain", "chain", &declared.name)));
             continue;
         };
         if let Err(lack) = reached(reach, hook, &declared.name) {

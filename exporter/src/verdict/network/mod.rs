@@ -59,18 +59,18 @@ enum Lack {
 
 impl Lack {
     /// Something that is not there, and what was looked for.
-    fn missing(reason: &'static str, parameter: &str, declared: impl Into<String>) -> Self {
-        Self::Missing(reason, difference(parameter, declared.into(), String::new()))
+    fn missing(reason: &'static str, parameter: &str, declared: impl AsRef<str>) -> Self {
+        Self::Missing(reason, difference(parameter, declared.as_ref(), ""))
     }
 
     /// Something else than declared.
-    fn drifted(parameter: &str, declared: impl Into<String>, read: impl Into<String>) -> Self {
-        Self::Drifted(difference(parameter, declared.into(), read.into()))
+    fn drifted(parameter: &str, declared: impl AsRef<str>, read: impl AsRef<str>) -> Self {
+        Self::Drifted(difference(parameter, declared.as_ref(), read.as_ref()))
     }
 }
 
-fn difference(parameter: &str, declared: String, read: String) -> Difference {
-    Difference { parameter: parameter.to_owned(), declared: shortened(&declared, LONGEST), read: shortened(&read, LONGEST) }
+fn difference(parameter: &str, declared: &str, read: &str) -> Difference {
+    Difference { parameter: parameter.to_owned(), declared: shortened(declared, LONGEST), read: shortened(read, LONGEST) }
 }
 
 /// All that was found of one target so far.

@@ -150,9 +150,9 @@ fn band<'a>(network: &Network, item: &Shaping, tree: &Tree<'a, '_>, filter: &Fil
 /// The rule for a set: of several the last one, whose word is what stays with a packet.
 fn choice<'a, 'c>(choices: &'c [Choice<'a>], item: &Shaping, device: &str, filter: &Filter<'_>) -> Result<&'c Choice<'a>, Lack> {
     let of_set = || choices.iter().filter(|choice| choice.set == item.set);
-    let here = || of_set().filter(|choice| choice.device == device);
+    let here = || of_set().rev().filter(|choice| choice.device == device);
     let best = here().map(|choice| choice.reach).max();
-    let Some(choice) = here().filter(|choice| Some(choice.reach) == best).last() else {
+    let Some(choice) = here().find(|choice| Some(choice.reach) == best) else {
         // Elsewhere it may be for another item of the same set.
         let rule = format!("-o {device} … --match-set {} … CLASSIFY", item.set);
         return Err(match of_set().find(|choice| choice.reach == Reach::Fully) {
