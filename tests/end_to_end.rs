@@ -23,8 +23,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use world::World;
 
-/// The experiment's own chain on the way out, and its rule, in the client.
+/// The partition's own chain on the way out, and its rule in the client, as `iptables` takes it.
 const CHAIN: &str = "OUTPUT/cut-w_c356d36a67f5a_";
+const RULE: &str = "OUTPUT/cut-w_c356d36a67f5a_ -o eth0 -m set --match-set cut-w_c356d36a67f5a_set_src dst,dst -j DROP";
 
 #[test]
 #[ignore = "needs root, Go and containerd, for the one-node cluster of the tests: run by make test"]
@@ -39,14 +40,17 @@ fn faults_are_seen_from_beginning_to_end_and_nothing_is_left_of_us() {
     cut.inject();
     assert!(!world.is_served(), "the client is cut off");
     a_partition_is_in_metrics_and_api(&world);
+    a_rule_removed_by_hand_is_told(&world, &cut);
     cut.recover();
     world.until_served();
     a_run_that_ended_is_remembered(&world, &CUT);
     cut.delete();
+    what_is_left_is_told_from_what_is_in_force(&world, &cut);
 
     let thin = Mesh::new(&world.cluster, &THIN);
     thin.inject();
     a_bandwidth_is_in_metrics_and_api(&world);
+    another_rate_is_told(&world, &thin);
     thin.recover();
     a_run_that_ended_is_remembered(&world, &THIN);
     thin.delete();
@@ -83,6 +87,8 @@ fn a_partition_is_in_metrics_and_api(world: &World) {
     // What the client tried a moment ago is what the rule dropped.
     let dropped = format!("sum(chaoscope_iptables_rule_packets_total{{namespace='shop', pod='client-0', chain='{CHAIN}'}}) > 0");
     world.metric(&dropped, |it| it.len() == 1);
+    world.metric_is("chaoscope_declared_connected", 1.0);
+    world.metric_is("chaoscope_nodes{state='connected'}", 1.0);
     world.metric("{__name__=~'chaoscope_.+', exported_namespace!=''}", <[Value]>::is_empty);
 }
 
@@ -102,6 +108,71 @@ fn a_run_that_ended_is_remembered(world: &World, experiment: &Experiment) {
     world.metric("chaoscope_tbf_rate_bytes_per_second", <[Value]>::is_empty);
 }
 
+/// In force in all three pods; then one rule goes in one of them, and comes back.
+fn a_rule_removed_by_hand_is_told(world: &World, mesh: &Mesh<'_>) {
+    in_force(world, &CUT, &["client-0", "web-0", "web-1"]);
+
+    mesh.in_network_of("client-0", &format!("iptables-legacy -D {RULE}"));
+    world.targets(&CUT, "verdict", &[("client-0", "missing"), ("web-0", "in_force"), ("web-1", "in_force")]);
+    let (code, said) = world.gate(&CUT, "in-force", "0s");
+    assert_eq!(code, 1, "{said}");
+    world.metric_is(&verdict(&CUT, "client-0", "missing"), 1.0);
+    world.metric_is(&verdict(&CUT, "client-0", "in_force"), 0.0);
+    world.metric_is(&verdict(&CUT, "web-0", "in_force"), 1.0);
+    assert_eq!(world.events(&CUT, "Missing"), ["client-0"]);
+
+    mesh.in_network_of("client-0", &format!("iptables-legacy -A {RULE}"));
+    in_force(world, &CUT, &["client-0", "web-0", "web-1"]);
+}
+
+/// In force beside what the partition left; then at another rate, and gone with the object still in sync.
+fn another_rate_is_told(world: &World, mesh: &Mesh<'_>) {
+    in_force(world, &THIN, &["web-0", "web-1"]);
+    mesh.in_network_of("web-1", "tc qdisc change dev eth0 root handle 1: tbf rate 16mbit burst 10000 limit 20971520");
+    world.targets(&THIN, "verdict", &[("web-0", "in_force"), ("web-1", "drifted")]);
+    world.metric_is(&verdict(&THIN, "web-1", "drifted"), 1.0);
+    mesh.in_network_of("web-1", "tc qdisc del dev eth0 root");
+    world.targets(&THIN, "verdict", &[("web-0", "in_force"), ("web-1", "missing")]);
+    mesh.in_network_of("web-1", THIN.inject);
+    in_force(world, &THIN, &["web-0", "web-1"]);
+}
+
+fn in_force(world: &World, experiment: &Experiment, pods: &[&str]) {
+    let (code, said) = world.gate(experiment, "in-force", "60s");
+    assert_eq!(code, 0, "{said}\n{}", world.logs());
+    world.targets(experiment, "verdict", &pods.iter().map(|pod| (*pod, "in_force")).collect::<Vec<_>>());
+    for pod in pods {
+        world.metric_is(&verdict(experiment, pod, "in_force"), 1.0);
+    }
+}
+
+/// What Chaos Mesh always leaves changes nothing; a chain that drops and is jumped to does, and it is the ended run's.
+fn what_is_left_is_told_from_what_is_in_force(world: &World, mesh: &Mesh<'_>) {
+    let all = |client| [("client-0", client), ("web-0", "benign"), ("web-1", "benign")];
+    let residue = |effect: &str| {
+        format!("sum(chaoscope_residue{{namespace='shop', pod='client-0', {}, effect='{effect}', owner='ended_run'}}) > 0", of(&CUT))
+    };
+    clean(world, &CUT);
+    world.targets(&CUT, "residue", &all("benign"));
+    world.metric(&residue("benign"), |it| it.len() == 1);
+
+    mesh.in_network_of("client-0", &format!("iptables-legacy -A CHAOS-OUTPUT -j {CHAIN}"));
+    world.targets(&CUT, "residue", &all("effective"));
+    assert!(!world.is_served(), "the client is cut off by what was left");
+    let (code, said) = world.gate(&CUT, "clean", "0s");
+    assert_eq!(code, 1, "{said}");
+    world.metric(&residue("effective"), |it| it.len() == 1);
+
+    mesh.in_network_of("client-0", &format!("iptables-legacy -D CHAOS-OUTPUT -j {CHAIN}"));
+    clean(world, &CUT);
+}
+
+fn clean(world: &World, experiment: &Experiment) {
+    let (code, said) = world.gate(experiment, "clean", "60s");
+    assert_eq!(code, 0, "{said}\n{}", world.logs());
+    world.metric("chaoscope_residue{effect='effective'}", <[Value]>::is_empty);
+}
+
 /// On the volume of the manifests: by now the API server knows nothing of the experiments.
 fn a_journal_outlives_objects_and_pods(world: &World) {
     let counted =
@@ -113,6 +184,10 @@ fn a_journal_outlives_objects_and_pods(world: &World) {
         world.run(experiment, |it| it["outcome"] == "recovered");
     }
     world.metric_is(counted, 2.0);
+}
+
+fn verdict(experiment: &Experiment, pod: &str, verdict: &str) -> String {
+    format!("chaoscope_fault_verdict{{namespace='shop', pod='{pod}', {}, verdict='{verdict}'}}", of(experiment))
 }
 
 /// The labels of an experiment.

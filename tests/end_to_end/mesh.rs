@@ -26,7 +26,7 @@ pub(crate) struct Experiment {
     duration: &'static str,
     pods: &'static [&'static str],
     /// What the daemon does in a pod, and how it takes that back: lines of shell. `$dump` is a folder with what was recorded in such a pod.
-    inject: &'static str,
+    pub(crate) inject: &'static str,
     recover: &'static str,
 }
 

@@ -123,6 +123,15 @@ impl World {
         });
     }
 
+    /// The pods that an experiment's events of this reason are about, oldest first.
+    pub(crate) fn events(&self, experiment: &Experiment, reason: &str) -> Vec<String> {
+        let url = format!("{CHAOSCOPE}/api/v1/events?namespace={NAMESPACE}&name={}&reason={reason}", experiment.name);
+        let (status, answer) = self.get(&url, Some(&self.token)).expect("the Service of the cluster role answers");
+        assert_eq!(status, 200, "{answer}");
+        let events = answer["events"].as_array().expect("events").iter().rev();
+        events.map(|it| it["target_pod"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// `chaoscope gate`, as a pipeline of the pods' owner would run it: its exit code, and what it said.
     pub(crate) fn gate(&self, experiment: &Experiment, until: &str, wait: &str) -> (i32, String) {
         let token = self.cluster.folder().join("reader.token");
