@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod journal;
 mod link;
+mod node;
 mod peers;
 mod recording;
 mod standalone;
@@ -17,13 +18,13 @@ pub use client::{Doctor, Filters, Gate, MigrateDashboard, Moment, Runs, Server, 
 pub use cluster::{ApiServer, Cluster, Find, Meaning, Record, Replay};
 pub use journal::{Journal, JournalCommand, JournalFolder, MaxSize, Retention};
 pub use link::Link;
+pub use node::{Node, Rules};
 pub use peers::{PeerDaemon, Peers};
 pub use recording::{Recorded, Told};
 pub use standalone::Standalone;
 pub use web::Web;
 
 use crate::node::runtime::{Endpoint, RuntimeChoice};
-use crate::scrape::Upstream;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -137,41 +138,6 @@ Queries, variables and annotations run unchanged. Exit codes: 0 done, 1 not done
         /// Which shell.
         shell: clap_complete::Shell,
     },
-}
-
-/// Flags of `chaoscope node`.
-#[derive(Debug, Args)]
-pub struct Node {
-    /// Serving.
-    #[command(flatten)]
-    pub web: Web,
-    /// Reading.
-    #[command(flatten)]
-    pub look: Look,
-    /// Which rules and namespaces are exposed as metrics.
-    #[arg(long, value_enum, default_value_t = Rules::Chaos, env = "CHAOSCOPE_RULES", help_heading = "Metrics")]
-    pub rules: Rules,
-    /// Whether chaos-daemon's own metric names (`chaos_daemon_*`) are exposed too. Switch off where chaos-daemon itself is scraped.
-    #[arg(long, value_enum, default_value_t = Upstream::On, env = "CHAOSCOPE_UPSTREAM_NAMES", help_heading = "Metrics")]
-    pub upstream_names: Upstream,
-    /// Expose this host's load, CPU, memory, disks and network too, under `node_exporter`'s names.
-    #[arg(long = "source.host", value_parser = FalseyValueParser::new(), env = "CHAOSCOPE_SOURCE_HOST", help_heading = "Metrics")]
-    pub source_host: bool,
-    /// This node's chaos-daemon.
-    #[command(flatten)]
-    pub peer: PeerDaemon,
-    /// The cluster role.
-    #[command(flatten)]
-    pub link: Link,
-}
-
-/// Which rules and namespaces are exposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Rules {
-    /// Namespaces with chaos-like state, and of those the chains and sets chaos tools make.
-    Chaos,
-    /// Every namespace, chain and set. Mind the number of series.
-    All,
 }
 
 /// Flags about reading, the same for every command.

@@ -145,7 +145,8 @@ impl Rounds {
         let (mut reporter, mut blind) = (Reporter::default(), false);
         loop {
             let declared = link.now();
-            let pods = (declared.standing == Standing::Current).then(|| Arc::clone(&declared.pods)).unwrap_or_default();
+            let is_current = declared.standing == Standing::Current;
+            let pods = if is_current { Arc::clone(&declared.pods) } else { Arc::default() };
             self.sweeper.watch(self.closely(pods.values()));
             if pods.is_empty() {
                 // Without a declared fault there is no timer, but for telling again what did not arrive.

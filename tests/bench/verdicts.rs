@@ -42,7 +42,10 @@ pub fn measure(count: usize, bars: &mut Vec<Bar>) {
         let judged = start.elapsed();
         let left = leftovers.visit(left_over(&sweep, &survey, &declared), &sweep, at);
         let all = start.elapsed();
-        parts.iter_mut().zip([surveyed, judged - surveyed, all - judged]).for_each(|(part, took)| part.push(took));
+        parts
+            .iter_mut()
+            .zip([surveyed, judged.saturating_sub(surveyed), all.saturating_sub(judged)])
+            .for_each(|(part, took)| part.push(took));
         added.push(all);
         assert_eq!((held.len(), left.len()), (count, 0), "one verdict each, and nothing left over");
         let as_declared =

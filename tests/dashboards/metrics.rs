@@ -20,18 +20,6 @@ fn told() -> BTreeMap<String, String> {
     out
 }
 
-/// Families of verdicts, residue and nodes, which come with the node's connection to its cluster role; the README tells them then.
-const COMING: [&str; 8] = [
-    "chaoscope_declared_connected",
-    "chaoscope_declared_last_message_timestamp_seconds",
-    "chaoscope_declared_targets",
-    "chaoscope_fault_verdict",
-    "chaoscope_fault_verdict_info",
-    "chaoscope_nodes",
-    "chaoscope_residue",
-    "chaoscope_residue_first_seen_timestamp_seconds",
-];
-
 /// The example application's own.
 const EXAMPLE: [(&str, &str); 2] = [("http_requests_total", "counter"), ("http_request_duration_seconds", "histogram")];
 
@@ -44,9 +32,6 @@ fn known() -> BTreeMap<String, String> {
     };
     let mut known = told();
     known.extend(WANTED.iter().map(|it| (it.name.to_owned(), kind(it.kind).to_owned())));
-    for name in COMING {
-        known.entry(name.to_owned()).or_insert_with(|| "gauge".to_owned());
-    }
     known.extend(EXAMPLE.map(|(name, kind)| (name.to_owned(), kind.to_owned())));
     known
 }

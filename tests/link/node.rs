@@ -64,7 +64,7 @@ impl Host {
         Pod { namespace: "shop".into(), name: "web-0".into(), uid: self.declared.uid() }
     }
 
-    fn cut(&self, expected: Expectation) -> DeclaredTarget {
+    fn cut(expected: Expectation) -> DeclaredTarget {
         DeclaredTarget {
             run: "run-1".into(),
             target: "shop/web-0".into(),
@@ -93,7 +93,7 @@ impl Host {
             sets: vec![Set { source, name: "cut_net_tgt".into(), kind: "hash:net".into(), members: vec!["10.1.0.0/16".into()] }],
         };
         let network = Some(Applied { generation: 1, observed: 1, spec: network, ..Applied::default() });
-        DeclaredPod { pod: self.pod(), network, targets: vec![self.cut(Expectation::Network)], ..DeclaredPod::default() }
+        DeclaredPod { pod: self.pod(), network, targets: vec![Self::cut(Expectation::Network)], ..DeclaredPod::default() }
     }
 }
 

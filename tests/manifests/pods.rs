@@ -110,7 +110,7 @@ fn the_program_knows_every_variable_it_is_given() {
         let mut before = BTreeSet::new();
         for variable in container["env"].as_array().unwrap() {
             let name = variable["name"].as_str().unwrap();
-            assert!(known.contains(name) || name == "POD_NAMESPACE" || NOT_YET.contains(&name), "{whose}: {name} is no flag of {command}");
+            assert!(known.contains(name) || name == "POD_NAMESPACE", "{whose}: {name} is no flag of {command}");
             // A variable may use only those before it.
             for used in variable["value"].as_str().unwrap_or_default().split("$(").skip(1) {
                 let used = used.split(')').next().unwrap();
@@ -123,20 +123,7 @@ fn the_program_knows_every_variable_it_is_given() {
         let there: BTreeSet<_> = volumes.iter().chain(claimed).copied().collect();
         assert_eq!(mounts, there, "{whose}: volumes and mounts");
     }
-    let all: BTreeSet<_> = known.iter().flat_map(|(_, names)| names).map(String::as_str).collect();
-    let come: Vec<_> = NOT_YET.iter().filter(|name| all.contains(*name)).collect();
-    assert!(come.is_empty(), "{come:?} are flags now: take them out of NOT_YET");
 }
-
-/// Flags that the manifests give and the program is only about to know.
-const NOT_YET: [&str; 6] = [
-    "CHAOSCOPE_API_NODE_TOKEN_FILE",
-    "CHAOSCOPE_API_NODE_ACCOUNT",
-    "CHAOSCOPE_CLUSTER_CA_FILE",
-    "CHAOSCOPE_CLUSTER_TOKEN_FILE",
-    "CHAOSCOPE_CLUSTER_URL",
-    "CHAOSCOPE_NODE_NAME",
-];
 
 #[test]
 #[ignore = "needs kubectl and helm, built by tests/deploy/build.sh: run by make test"]

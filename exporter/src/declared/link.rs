@@ -172,10 +172,8 @@ impl Link {
             let waiting = !self.lock().list.is_complete();
             let silence = heard + self.times.silence;
             let until = if waiting { silence.min(begun + self.times.ready) } else { silence };
-            let late = || match waiting && begun.elapsed() >= self.times.ready {
-                true => Error::NotReady(self.times.ready.as_secs()),
-                false => Error::Silent(self.times.silence.as_secs()),
-            };
+            let unready = || waiting && begun.elapsed() >= self.times.ready;
+            let late = || if unready() { Error::NotReady(self.times.ready.as_secs()) } else { Error::Silent(self.times.silence.as_secs()) };
             let piece = tokio::select! {
                 piece = tokio::time::timeout_at(until.into(), client.piece(&mut stream)) => piece.map_err(|_| late())??,
                 () = self.again.notified() => return Err(Error::Superseded),

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn files_and_requests_are_told_by_experiment() {
-        let io = decoded("PodIOChaos", &json!({"volumeMountPath": "/data", "container": "db", "actions": [{"type": "latency", "source": "shop/slow"}]}),
+        let io = decoded(
+            "PodIOChaos",
+            &json!({"volumeMountPath": "/data", "container": "db", "actions": [{"type": "latency", "source": "shop/slow"}]}),
         );
         let wanted = IoFault { source: "shop/slow".into(), container: "db".into(), volume: "/data".into() };
         assert_eq!((io.declares, io.sources), (Declares::Io(vec![wanted]), vec!["shop/slow".to_owned()]));
