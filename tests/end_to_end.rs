@@ -99,7 +99,7 @@ fn a_bandwidth_is_in_metrics_and_api(world: &World) {
 }
 
 fn a_run_that_ended_is_remembered(world: &World, experiment: &Experiment) {
-    let (code, said) = world.gate(experiment, "recovered", "60s");
+    let (code, said) = world.gate(experiment, "recovered", "2m");
     assert_eq!(code, 0, "{said}\n{}", world.logs());
     let run = world.run(experiment, |it| it["outcome"] == "recovered");
     assert!(run["recovered_at"].is_string(), "{run:#}");
@@ -138,7 +138,7 @@ fn another_rate_is_told(world: &World, mesh: &Mesh<'_>) {
 }
 
 fn in_force(world: &World, experiment: &Experiment, pods: &[&str]) {
-    let (code, said) = world.gate(experiment, "in-force", "60s");
+    let (code, said) = world.gate(experiment, "in-force", "2m");
     assert_eq!(code, 0, "{said}\n{}", world.logs());
     world.targets(experiment, "verdict", &pods.iter().map(|pod| (*pod, "in_force")).collect::<Vec<_>>());
     for pod in pods {
@@ -168,7 +168,7 @@ fn what_is_left_is_told_from_what_is_in_force(world: &World, mesh: &Mesh<'_>) {
 }
 
 fn clean(world: &World, experiment: &Experiment) {
-    let (code, said) = world.gate(experiment, "clean", "60s");
+    let (code, said) = world.gate(experiment, "clean", "2m");
     assert_eq!(code, 0, "{said}\n{}", world.logs());
     world.metric("chaoscope_residue{effect='effective'}", <[Value]>::is_empty);
 }
