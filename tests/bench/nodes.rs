@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     dead_code,
     missing_docs,
+    unreachable_pub,
     reason = "a program for a person at a terminal: what is missing ends it, with the reason"
 )]
 
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 /// Connected at once.
 const NODES: usize = 1000;
 /// How long each state is looked at: several heartbeats.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 fn main() {
     let kube = Kube::start();

@@ -28,7 +28,7 @@ fn verdicts_are_in_the_run_in_its_events_and_in_the_journal() {
     assert!(target["verdict_reason"] == "" && target["verdict_since"].is_string(), "{target}");
     let differs = json!([{ "parameter": "delay", "declared": "100ms", "read": "100µs" }]);
     let drifted = verdict(&run, "drifted", "delay", &differs);
-    assert_eq!((node.report(&said(&[drifted.clone()])), node.report(&said(&[drifted]))), (204, 204));
+    assert_eq!((node.report(&said(std::slice::from_ref(&drifted))), node.report(&said(&[drifted]))), (204, 204));
     lab.target("cut", |target| target["verdict"] == "drifted" && target["verdict_reason"] == "delay");
     let events = lab.events("cut", "Drifted");
     assert_eq!(events.len(), 1, "{events:?}");

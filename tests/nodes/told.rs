@@ -7,7 +7,7 @@ use crate::node::{Node, get};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn is_pod<'a>(uid: &'a str) -> impl Fn(&str, &Value) -> bool + 'a {
+fn is_pod(uid: &str) -> impl Fn(&str, &Value) -> bool {
     move |event, data| event == "pod" && data["pod"]["uid"] == uid
 }
 

@@ -17,7 +17,7 @@ pub(super) const APPLICATION: i32 = 0x4348_5343;
 /// goes by. `event.key` is the first 16 bytes of the key's SHA-256. `event.run` is a run's id and no reference: an
 /// event may come before its run. `run.settles_at` is when the outcome of a run that is not counted yet may be, `run.counted` the outcome it
 /// was counted with.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE run(pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL UNIQUE, started_at INTEGER NOT NULL,
@@ -39,10 +39,16 @@ ALTER TABLE run ADD COLUMN counted TEXT;
 UPDATE run SET counted = CASE WHEN json_valid(body) THEN body ->> '$.outcome' END WHERE closed_at IS NOT NULL;
 CREATE INDEX run_unsettled ON run(settles_at) WHERE settles_at IS NOT NULL;
 ",
+    // A run that ended is answered as it is stored, so what targets have since is written into those that lack it.
+    "
+UPDATE run SET body = json_set(body, '$.targets', json((SELECT json_group_array(json(
+  json_insert(target.value, '$.verdict_reason', '', '$.verdict_since', NULL, '$.residue', NULL))) FROM json_each(run.body, '$.targets') AS target)))
+WHERE CASE WHEN json_valid(body) THEN json_array_length(body, '$.targets') > 0 AND body ->> '$.targets[0].verdict_reason' IS NULL END;
+",
 ];
 
 /// The version this program writes: how many scripts there are.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "each script makes one version");
 
 /// How many prepared statements a connection keeps.
@@ -116,4 +122,35 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn runs_stored_before_verdicts_had_reasons_are_answered_like_the_others() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for script in &MIGRATIONS[..2] {
+            connection.execute_batch(script).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let target = |pod: &str| {
+            json!({"id": pod, "namespace": "shop", "pod": pod, "container": "", "netns": "", "node": "", "workload": "", "workload_kind": "",
+                "role": "", "state": "recovered", "injected_at": null, "recovered_at": null, "precision": {}, "message": "", "verdict": null})
+        };
+        let old = json!({"id": "a", "targets": [target("web-0"), target("web-1")]}).to_string();
+        for (seq, body) in [(1, old.as_str()), (2, "no JSON"), (3, r#"{"targets":[]}"#)] {
+            connection.execute("INSERT INTO run(id, seq, started_at, body) VALUES (?1, ?2, 0, ?3)", (seq.to_string(), seq, body)).unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let body = |seq: i64| -> String { connection.query_row("SELECT body FROM run WHERE seq = ?1", [seq], |row| row.get(0)).unwrap() };
+        let stored: Value = serde_json::from_str(&body(1)).unwrap();
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+        let today = serde_json::to_value(chaoscope_model::run::Target::default()).unwrap();
+        assert_eq!(keys(&stored["targets"][1]), keys(&today));
+        assert_eq!(stored["targets"][1]["pod"], "web-1");
+        assert_eq!((body(2).as_str(), body(3).as_str()), ("no JSON", r#"{"targets":[]}"#));
+    }
 }

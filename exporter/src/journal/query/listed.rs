@@ -117,8 +117,8 @@ mod tests {
         found.sort_unstable();
         let known = "action baseline cluster container ended_after ended_at expected_end_at id id injected_at injected_at kind kind labels message \
             name name namespace namespace namespace netns node ordinal outcome overdue_since parameters parent phase pod precision precision \
-            recovered_at recovered_at role started_at started_by state stop_requested_at stuck_since targets tool uid uid verdict workload \
-            workload_kind";
+            recovered_at recovered_at residue role started_at started_by state stop_requested_at stuck_since targets tool uid uid verdict \
+            verdict_reason verdict_since workload workload_kind";
         assert_eq!(found.join(" "), known, "runs that are stored already are answered as they are: write them anew in a migration");
     }
 }
