@@ -98,10 +98,10 @@ install_schemathesis() {
 }
 
 # The first time this takes minutes, and writes below the caller's own cache.
-api_server() {
+kubernetes() {
   local build
   build=$(dirname "${BASH_SOURCE[0]}")/kube/build.sh
-  [ -x "$("$build" where)" ] || { step "the API server of the tests (first time: minutes)" && quietly "$build"; }
+  [ -x "$("$build" where)" ] || { step "the Kubernetes of the tests (first time: minutes)" && quietly "$build"; }
 }
 
 # kubectl and helm: the same.
@@ -125,7 +125,7 @@ trap 'rm -rf "$scratch" $policy' EXIT
 debian "${packages[@]}"
 at_least "$go_wanted" "$(go_version)" || install_go
 { at_least "$node_wanted" "$(node_version)" && command -v npm >/dev/null; } || install_node # the datasource's front: npm ci, npm run check
-api_server
+kubernetes
 deploy_tools
 grafana_host
 [ "$(schemathesis_version)" = "$schemathesis" ] || install_schemathesis

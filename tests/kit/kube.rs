@@ -2,6 +2,7 @@
 //!
 //! Each [`Kube`] has data, certificates and tokens of its own below one temporary folder; three seconds after [`Kube::start`] it is
 //! ready. There is no controller and no kubelet: what a test does not write is not there, service accounts and endpoints included.
+//! (With them, it is a whole node: [`super::cluster`], which answers a [`Kube`] too.)
 //! [`objects`] writes the objects. After a start, custom resources may answer 429 for a moment: [`Kube::call`] waits for that.
 
 pub mod objects;
@@ -36,11 +37,13 @@ pub struct Options {
 /// A running API server; killed when dropped.
 #[derive(Debug)]
 pub struct Kube {
-    folder: TempDir,
+    folder: PathBuf,
     address: SocketAddr,
     flags: Vec<String>,
     client: Client,
     process: Mutex<Option<Running>>,
+    /// Removes the folder, unless that is somebody else's; last, for then nobody writes into it any more.
+    temporary: Option<TempDir>,
 }
 
 impl Kube {
@@ -52,12 +55,11 @@ impl Kube {
     /// A new one with flags and tokens of one's own.
     pub fn start_with(options: &Options) -> Self {
         // Short, because of the socket in it.
-        let folder = tempfile::Builder::new().prefix("kube").tempdir().expect("a temporary folder");
-        let authority = certificates(folder.path());
-        let client = Client::builder().tls_certs_only([authority]).no_proxy().timeout(super::process::PATIENCE);
-        let client = client.build().expect("a client");
-        let (flags, process) = (options.flags.clone(), Mutex::default());
-        let mut new = Self { folder, address: free_address(), flags, client, process };
+        let temporary = tempfile::Builder::new().prefix("kube").tempdir().expect("a temporary folder");
+        certificates(temporary.path());
+        let mut new = Self::at(temporary.path(), free_address());
+        new.temporary = Some(temporary);
+        new.flags.clone_from(&options.flags);
         let tokens: Vec<_> = options.tokens.iter().map(|(token, user)| (&**token, &**user)).collect();
         new.write_tokens(&tokens);
         // Somebody else may take the port before it does.
@@ -68,6 +70,16 @@ impl Kube {
             new.address = free_address();
         }
         panic!("five free ports of 127.0.0.1 were each taken before the API server came up");
+    }
+
+    /// One that somebody else runs: its authority and a kubeconfig are in this folder. Asked from the network this is called in.
+    pub(super) fn at(folder: &Path, address: SocketAddr) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authority = fs::read(folder.join("ca.crt")).expect("an authority");
+        let authority = reqwest::Certificate::from_pem(&authority).expect("a certificate");
+        let client = Client::builder().tls_certs_only([authority]).no_proxy().timeout(super::process::PATIENCE);
+        let (client, process) = (client.build().expect("a client"), Mutex::default());
+        Self { folder: folder.to_owned(), address, flags: Vec::new(), client, process, temporary: None }
     }
 
     /// `kill -9`. What was acknowledged is in the folder.
@@ -87,7 +99,7 @@ impl Kube {
 
     /// The certificate authority its certificate is of, in PEM.
     pub fn authority(&self) -> PathBuf {
-        self.folder.path().join("ca.crt")
+        self.folder.join("ca.crt")
     }
 
     /// A kubeconfig of the user who may do everything.
@@ -115,7 +127,7 @@ impl Kube {
         let admin = format!("{ADMIN},admin,admin,\"system:masters\"");
         let others = [(NOBODY, "nobody")].into_iter().chain(tokens.iter().copied());
         let lines: Vec<_> = [admin].into_iter().chain(others.map(|(token, user)| format!("{token},{user},{user},"))).collect();
-        fs::write(self.folder.path().join("tokens.csv"), lines.join("\n") + "\n").expect("writing the tokens");
+        fs::write(self.folder.join("tokens.csv"), lines.join("\n") + "\n").expect("writing the tokens");
     }
 
     /// One request by who may do everything: status and body; a body that is not JSON comes as a string.
@@ -150,7 +162,7 @@ impl Kube {
     }
 
     fn write_kubeconfig(&self, name: &str, server: &str, user: &str) -> PathBuf {
-        let path = self.folder.path().join(format!("kubeconfig-{name}"));
+        let path = self.folder.join(format!("kubeconfig-{name}"));
         let authority = self.authority().display().to_string();
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
@@ -164,10 +176,11 @@ impl Kube {
 
     /// False: somebody else took the port.
     fn run(&self) -> bool {
-        let at = |name: &str| self.folder.path().join(name).into_os_string().into_string().expect("a path of ours");
+        let at = |name: &str| self.folder.join(name).into_os_string().into_string().expect("a path of ours");
         let log = OpenOptions::new().create(true).append(true).open(at("log")).expect("creating a log");
         let mut command = Command::new(binary());
         command
+            .arg("apiserver")
             .env("KUBE_ETCD_DIR", at("etcd"))
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"])
             .args([format!("--secure-port={}", self.address.port()), format!("--token-auth-file={}", at("tokens.csv"))])
@@ -200,22 +213,21 @@ impl Kube {
 
     /// The end of what it logged.
     fn log(&self) -> String {
-        let all = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let all = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         let lines: Vec<_> = all.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
-/// Where the program is; builds it where it is missing.
-fn binary() -> PathBuf {
+/// Where the program is, whose sub-commands are the parts of Kubernetes; builds it where it is missing.
+pub(super) fn binary() -> PathBuf {
     let build = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/kube/build.sh");
     succeed(&mut Command::new(build)).trim().into()
 }
 
 /// An authority, the server's certificate (a leaf, since rustls takes no authority for one) and the key service account tokens are
-/// signed with, as files. Answers the authority.
-fn certificates(folder: &Path) -> reqwest::Certificate {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// signed with, as files.
+fn certificates(folder: &Path) {
     let write = |name: &str, pem: String| fs::write(folder.join(name), pem).expect("writing a key");
     let key = || KeyPair::generate().expect("a key");
 
@@ -226,7 +238,7 @@ fn certificates(folder: &Path) -> reqwest::Certificate {
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority_pem = authority.self_signed(&authority_key).expect("an authority").pem();
     let issuer = Issuer::new(authority, authority_key);
-    write("ca.crt", authority_pem.clone());
+    write("ca.crt", authority_pem);
 
     let server_key = key();
     let mut server = CertificateParams::new(["localhost".to_owned()]).expect("a name");
@@ -239,5 +251,4 @@ fn certificates(folder: &Path) -> reqwest::Certificate {
     let account = key();
     write("account.key", account.serialize_pem());
     write("account.pub", account.public_key_pem());
-    reqwest::Certificate::from_pem(authority_pem.as_bytes()).expect("a certificate")
 }

@@ -14,6 +14,7 @@
 
 pub mod alertmanager;
 pub mod chromium;
+pub mod cluster;
 pub mod disk;
 pub mod http;
 pub mod kube;
