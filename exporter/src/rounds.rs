@@ -208,7 +208,7 @@ impl State {
             (self.connection, self.looks) = (declared.connection.clone(), 0);
         }
         self.looks += 1;
-        let raw = declared.pods.values().flat_map(|pod| judge(pod, sweep)).collect();
+        let raw = judge(declared.pods.values(), sweep);
         self.agreement.visit(raw, sweep.at);
     }
 

@@ -38,7 +38,7 @@ pub fn measure(count: usize, bars: &mut Vec<Bar>) {
         let start = Instant::now();
         let survey = Survey::of(&sweep);
         let surveyed = start.elapsed();
-        let held = agreement.visit(declared.values().flat_map(|pod| judge(pod, &sweep)).collect(), at);
+        let held = agreement.visit(judge(declared.values(), &sweep), at);
         let judged = start.elapsed();
         let left = leftovers.visit(left_over(&sweep, &survey, &declared), &sweep, at);
         let all = start.elapsed();

@@ -49,7 +49,7 @@ fn stressors_that_are_gone_while_the_record_says_injected_are_missing() {
 
     let mut agreement = Agreement::default();
     for second in 0..2 {
-        agreement.visit(judge(&declared, &now), began + SignedDuration::from_secs(second));
+        agreement.visit(judge([&declared], &now), began + SignedDuration::from_secs(second));
     }
     assert_eq!(agreement.now()[0].judgement.verdict.as_str(), "in_force");
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
@@ -57,7 +57,7 @@ fn stressors_that_are_gone_while_the_record_says_injected_are_missing() {
     let now = sweep();
     assert_eq!(told(&declared, &now), ("missing", "no_process".to_owned()));
     for (second, verdict) in [(2, "in_force"), (3, "missing")] {
-        let held = agreement.visit(judge(&declared, &now), began + SignedDuration::from_secs(second));
+        let held = agreement.visit(judge([&declared], &now), began + SignedDuration::from_secs(second));
         assert_eq!(held[0].judgement.verdict.as_str(), verdict);
     }
 }

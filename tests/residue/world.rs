@@ -50,7 +50,7 @@ pub fn ended(kind: &str, name: &str) -> EndedRun {
 
 /// Verdict and reason of the only target.
 pub fn told(declared: &DeclaredPod, sweep: &Sweep) -> (&'static str, String) {
-    let judged = judge(declared, sweep);
+    let judged = judge([declared], sweep);
     let [one] = &judged[..] else { panic!("{judged:?}") };
     (one.judgement.verdict.as_str(), one.judgement.reason.clone())
 }

@@ -180,7 +180,7 @@ fn what_somebody_took_away_is_told() {
         let old = declared(network(&slow));
         let new = Pod { uid: "u-new".into(), ..pod() };
         let said = |declared: &DeclaredPod| {
-            verdict::judge(declared, &sweep(&new, read(fresh.look()))).iter().map(|it| word(&it.judgement)).collect::<Vec<_>>()
+            verdict::judge([declared], &sweep(&new, read(fresh.look()))).iter().map(|it| word(&it.judgement)).collect::<Vec<_>>()
         };
         assert_eq!(said(&old), ["unknown not_visited"], "the old pod is nowhere");
         assert_eq!(said(&DeclaredPod { pod: new.clone(), network: None, ..old.clone() }), ["missing not_declared"]);

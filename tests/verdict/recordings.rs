@@ -81,7 +81,7 @@ impl Moment {
     fn said(&self, key: &str) -> Vec<String> {
         let declared = self.declared(key);
         let reading = text::reading(&folder().join(&self.name).join("kernel").join(&self.snapshot).join(key.replace('/', "_")));
-        let judged = verdict::judge(&declared, &sweep(&declared.pod, read(reading)));
+        let judged = verdict::judge([&declared], &sweep(&declared.pod, read(reading)));
         judged.iter().map(|it| format!("{} {}", it.selector, word(&it.judgement))).collect()
     }
 }
@@ -186,7 +186,7 @@ fn a_difference_says_where_to_look() {
     let moment = Moment::of("rule-removed-by-hand", "1-flushed");
     let declared = moment.declared("shop/web-0");
     let reading = text::reading(&folder().join("rule-removed-by-hand/kernel/1-flushed/shop_web-0"));
-    let judged = verdict::judge(&declared, &sweep(&declared.pod, read(reading)));
+    let judged = verdict::judge([&declared], &sweep(&declared.pod, read(reading)));
     let differences: Vec<_> =
         judged[0].judgement.differences.iter().map(|it| (it.parameter.as_str(), it.declared.as_str(), it.read.as_str())).collect();
     assert_eq!(differences, [("jump", "OUTPUT → CHAOS-OUTPUT → OUTPUT/pausa_3c367e3dcc817_", "")]);
@@ -199,7 +199,7 @@ fn what_was_not_read_is_unknown() {
     use chaoscope::node::sweep::{Fate, Skip};
     let declared = Moment::of("partition-both", "1-during").declared("shop/web-0");
     let said =
-        |pod: &Pod, fate: Fate| verdict::judge(&declared, &sweep(pod, fate)).iter().map(|it| word(&it.judgement)).collect::<Vec<_>>();
+        |pod: &Pod, fate: Fate| verdict::judge([&declared], &sweep(pod, fate)).iter().map(|it| word(&it.judgement)).collect::<Vec<_>>();
     let failure = || ReadError::Malformed("spoilt");
     let state = || text::reading(&folder().join("partition-both/kernel/1-during/shop_web-0"));
     assert_eq!(said(&declared.pod, Fate::Failed(failure())), ["unknown read_failed"]);
@@ -222,7 +222,7 @@ fn what_was_not_read_is_unknown() {
     );
     let mut elsewhere = sweep(&declared.pod, read(state()));
     elsewhere.namespaces[0].namespace.primary = false;
-    assert_eq!(word(&verdict::judge(&declared, &elsewhere)[0].judgement), "unknown not_visited", "a further namespace of the pod");
+    assert_eq!(word(&verdict::judge([&declared], &elsewhere)[0].judgement), "unknown not_visited", "a further namespace of the pod");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn objects_that_are_not_settled_are_unknown_with_the_reason() {
         let mut declared = Moment::of("partition-both", "1-during").declared("shop/web-0");
         change(&mut declared);
         let reading = text::reading(&folder().join("partition-both/kernel/1-during/shop_web-0"));
-        word(&verdict::judge(&declared, &sweep(&declared.pod, read(reading)))[0].judgement)
+        word(&verdict::judge([&declared], &sweep(&declared.pod, read(reading)))[0].judgement)
     };
     let network = |change: fn(&mut Applied<chaoscope_model::declared::Network>)| of(&|it| change(it.network.as_mut().unwrap()));
     assert_eq!(network(|it| it.generation += 1), "unknown not_applied");

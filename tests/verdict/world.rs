@@ -88,7 +88,7 @@ pub fn declared(network: Network) -> DeclaredPod {
 
 /// What is said of each target, in their order.
 pub fn judged(declared: &DeclaredPod, reading: Reading) -> Vec<Judgement> {
-    verdict::judge(declared, &sweep(&declared.pod, read(reading))).into_iter().map(|judged| judged.judgement).collect()
+    verdict::judge([declared], &sweep(&declared.pod, read(reading))).into_iter().map(|judged| judged.judgement).collect()
 }
 
 /// Verdict and reason, in short: `drifted delay`.

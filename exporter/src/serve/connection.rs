@@ -63,17 +63,17 @@ async fn secured(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
     let settings = server.web.current().await;
     let Some(config) = settings.tls() else {
-        return speak(server, stream, peer, false).await;
+        return Box::pin(speak(server, stream, peer, false)).await; // boxed: thousands of plain ones need not hold room for TLS
     };
     drop(settings);
     let done = tokio::select! {
         () = server.closing.cancelled() => return,
-        done = timeout(server.limits.handshake, handshake(config, stream)) => done,
+        done = timeout(server.limits.handshake, Box::pin(handshake(config, stream))) => done,
     };
     match done {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            speak(server, stream, peer, http2).await;
+            Box::pin(speak(server, stream, peer, http2)).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "A TLS handshake failed."),
         Err(_) => tracing::debug!(%peer, "A TLS handshake took too long."),

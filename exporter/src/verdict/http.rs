@@ -4,7 +4,7 @@
 //! chaos-tproxy 0.5.3, as every release of Chaos Mesh from 2.5 ships it. What the bridge's own rules (ebtables) do with each port is not read.
 
 use super::containers::{helpers, source};
-use super::judge::{declared_by, home, missing, unknown};
+use super::judge::{Homes, declared_by, missing, unknown};
 use crate::node::iptables::Verdict;
 use crate::node::sweep::{Fate, Sweep};
 use crate::node::tc::Tc;
@@ -19,14 +19,14 @@ const DIVERT: &str = "DIVERT";
 const PREFIX: usize = 13;
 
 /// What a sweep says of one target.
-pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Judgement {
-    looked_up(declared, target, sweep).unwrap_or_else(|why| why)
+pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep, homes: &Homes<'_>) -> Judgement {
+    looked_up(declared, target, sweep, homes).unwrap_or_else(|why| why)
 }
 
-fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
+fn looked_up(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep, homes: &Homes<'_>) -> Result<Judgement, Judgement> {
     let source = source(target);
     declared_by(declared.http.as_ref(), target.stage, &source, |faults| faults.iter().any(|fault| fault.source == source))?;
-    let reading = home(&declared.pod, sweep)?;
+    let reading = homes.reading(&declared.pod)?;
     let tc = reading.tc.as_ref().map_err(|_| unknown("read_failed"))?;
     let Some(proxy) = helpers(&declared.pod, HelperKind::TproxyProxy, sweep).next() else {
         let told = HelperKind::TproxyProxy.as_str();
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn it_takes_the_proxy_the_bridge_and_the_rules() {
         let told = |declared: &DeclaredPod, sweep: &Sweep| {
-            let judgement = judge(declared, &declared.targets[0], sweep);
+            let judgement = judge(declared, &declared.targets[0], sweep, &Homes::of(sweep));
             (judgement.verdict.as_str(), judgement.reason)
         };
         assert_eq!(told(&abort(), &proxied()), ("in_force", String::new()));

@@ -9,29 +9,34 @@ use crate::node::visit::Reading;
 use chaoscope_model::Pod;
 use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, Expectation, Stage};
 use chaoscope_model::verdict::{Difference, Judged, Judgement, Verdict};
+use std::collections::HashMap;
 
 /// Begins [`Applied::incomplete`] where there was more than is told; anything else in it was not understood.
 const TOO_LARGE: &str = "too large";
 /// Most differences told of one target.
 const MOST_DIFFERENCES: usize = 16;
 
-/// What one sweep says about everything declared for one pod: raw, before two visits agree. Nothing for a target of which a node can say
+/// What one sweep says about everything declared for some pods: raw, before two visits agree. Nothing for a target of which a node can say
 /// nothing: what only the API server tells, and kinds that leave nothing to see.
-pub fn judge(declared: &DeclaredPod, sweep: &Sweep) -> Vec<Judged> {
-    let judged = |target: &DeclaredTarget| {
-        let judgement = of_target(declared, target, sweep)?;
-        Some(Judged { run: target.run.clone(), target: target.target.clone(), selector: target.selector.clone(), judgement })
-    };
-    declared.targets.iter().filter_map(judged).collect()
+pub fn judge<'a>(declared: impl IntoIterator<Item = &'a DeclaredPod>, sweep: &Sweep) -> Vec<Judged> {
+    let homes = Homes::of(sweep);
+    let mut out = Vec::new();
+    for pod in declared {
+        out.extend(pod.targets.iter().filter_map(|target| {
+            let judgement = of_target(pod, target, sweep, &homes)?;
+            Some(Judged { run: target.run.clone(), target: target.target.clone(), selector: target.selector.clone(), judgement })
+        }));
+    }
+    out
 }
 
-fn of_target(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Option<Judgement> {
+fn of_target(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep, homes: &Homes<'_>) -> Option<Judgement> {
     let mut judgement = match &target.expects {
         Expectation::PodFailure | Expectation::Unsupported => return None,
         Expectation::OtherEnd => unknown("other_end"),
-        Expectation::Network => network::judge(declared, target, sweep),
+        Expectation::Network => network::judge(declared, target, homes),
         Expectation::Io => io::judge(declared, target, sweep),
-        Expectation::Http => http::judge(declared, target, sweep),
+        Expectation::Http => http::judge(declared, target, sweep, homes),
         Expectation::Stress { processes } => stress::judge(declared, target, processes, sweep),
         Expectation::Dns => dns::judge(declared, target, sweep),
     };
@@ -105,13 +110,27 @@ fn settled<T>(object: &Applied<T>) -> Result<&T, Judgement> {
     }
 }
 
-/// What was read of the pod's own network namespace.
-pub(super) fn home<'a>(pod: &Pod, sweep: &'a Sweep) -> Result<&'a Reading, Judgement> {
-    let own = |pods: &Pod| !pod.uid.is_empty() && pods.uid == pod.uid;
-    let found = sweep.namespaces.iter().find(|it| it.namespace.primary && it.namespace.pod.as_ref().is_some_and(own));
-    match found.map(|observed| &observed.fate) {
-        Some(Fate::Read(reading, _)) => Ok(reading),
-        Some(Fate::Failed(_)) => Err(unknown("read_failed")),
-        Some(Fate::Skipped(_)) | None => Err(unknown("not_visited")),
+/// The own network namespace of each pod of a sweep, by the pod's uid.
+pub(super) struct Homes<'a>(HashMap<&'a str, &'a Fate>);
+
+impl<'a> Homes<'a> {
+    /// Of a sweep.
+    pub(super) fn of(sweep: &'a Sweep) -> Self {
+        let own = sweep.namespaces.iter().filter(|it| it.namespace.primary);
+        let named = own.filter_map(|it| Some((it.namespace.pod.as_ref()?.uid.as_str(), &it.fate)));
+        let mut homes = HashMap::new();
+        for (uid, fate) in named.filter(|(uid, _)| !uid.is_empty()) {
+            homes.entry(uid).or_insert(fate);
+        }
+        Self(homes)
+    }
+
+    /// What was read there.
+    pub(super) fn reading(&self, pod: &Pod) -> Result<&'a Reading, Judgement> {
+        match self.0.get(pod.uid.as_str()) {
+            Some(Fate::Read(reading, _)) => Ok(reading),
+            Some(Fate::Failed(_)) => Err(unknown("read_failed")),
+            Some(Fate::Skipped(_)) | None => Err(unknown("not_visited")),
+        }
     }
 }

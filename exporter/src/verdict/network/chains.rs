@@ -10,11 +10,12 @@ use crate::node::tc::Tc;
 use crate::node::visit::Reading;
 use chaoscope_model::declared;
 use chaoscope_model::declared::Network;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The filter tables of one namespace that could be read.
 pub(super) struct Filter<'a> {
-    tables: Vec<(&'a Table, [Paths<'a>; 2])>,
+    /// With how packets of each hook get to each of its chains.
+    tables: Vec<(&'a Table, [Vec<Reach>; 2])>,
     /// Whether both back ends could be read: what is not there then is missing.
     whole: bool,
 }
@@ -41,31 +42,19 @@ pub(super) enum Reach {
     Fully,
 }
 
-/// Names of the chains that packets of one hook get to.
-struct Paths<'a> {
-    /// By jumps without a condition.
-    plain: BTreeSet<&'a str>,
-    /// By any jumps.
-    any: BTreeSet<&'a str>,
-}
-
 impl<'a> Filter<'a> {
     /// Of what a visit read.
     pub(super) fn of(reading: &'a Reading) -> Self {
         let ours = |table: &&Table| table.name == "filter" && matches!(table.family, Family::Ipv4 | Family::Inet);
-        let paths = |table: &'a Table| {
-            let by_name: BTreeMap<&str, &Chain> = table.chains.iter().map(|chain| (chain.name.as_str(), chain)).collect();
-            let of = |hook: Hook| Paths { plain: followed(&by_name, hook, true), any: followed(&by_name, hook, false) };
-            (table, [of(Hook::Input), of(Hook::Output)])
-        };
-        Self { tables: reading.tables().filter(ours).map(paths).collect(), whole: reading.legacy.is_ok() && reading.nft.is_ok() }
+        let reached = |table: &'a Table| (table, reaches(table));
+        Self { tables: reading.tables().filter(ours).map(reached).collect(), whole: reading.legacy.is_ok() && reading.nft.is_ok() }
     }
 
     /// Every chain, with how packets of this hook get there.
     pub(super) fn chains(&self, hook: Hook) -> impl Iterator<Item = (Reach, &'a Chain)> + '_ {
-        let of = move |(table, paths): &'_ (&'a Table, [Paths<'a>; 2])| {
-            let paths = &paths[usize::from(hook == Hook::Output)];
-            table.chains.iter().map(|chain| (paths.reach(chain), chain)).collect::<Vec<_>>()
+        let of = move |(table, reaches): &'_ (&'a Table, [Vec<Reach>; 2])| {
+            let reaches = &reaches[usize::from(hook == Hook::Output)];
+            table.chains.iter().zip(reaches).map(|(chain, reach)| (*reach, chain)).collect::<Vec<_>>()
         };
         self.tables.iter().flat_map(of)
     }
@@ -86,31 +75,30 @@ impl Hook {
     }
 }
 
-impl Paths<'_> {
-    fn reach(&self, chain: &Chain) -> Reach {
-        match () {
-            () if self.plain.contains(chain.name.as_str()) => Reach::Fully,
-            () if self.any.contains(chain.name.as_str()) => Reach::Partly,
-            () if chain.reachable.is_none() => Reach::Unclear,
-            () => Reach::Never,
-        }
-    }
-}
-
-fn followed<'a>(by_name: &BTreeMap<&str, &'a Chain>, hook: Hook, only_plain: bool) -> BTreeSet<&'a str> {
-    let mut waiting: Vec<&'a Chain> = by_name.get(hook.as_str()).copied().filter(|chain| chain.hooked).into_iter().collect();
-    let mut seen = BTreeSet::new();
-    while let Some(here) = waiting.pop() {
-        if !seen.insert(here.name.as_str()) {
-            continue;
-        }
-        for rule in here.rules.iter().filter(|rule| !only_plain || rule.parts.is_empty()) {
-            if let Verdict::Jump(to) | Verdict::Goto(to) = &rule.verdict {
-                waiting.extend(by_name.get(to.as_str()));
+/// How packets of either hook get to each chain of a table.
+fn reaches(table: &Table) -> [Vec<Reach>; 2] {
+    let mut places: Vec<(&str, usize)> = table.chains.iter().enumerate().map(|(at, chain)| (chain.name.as_str(), at)).collect();
+    places.sort_unstable();
+    let find = |name: &str| places.binary_search_by_key(&name, |(known, _)| known).ok().map(|at| places[at].1);
+    [Hook::Input, Hook::Output].map(|hook| {
+        let unseen = |chain: &Chain| if chain.reachable.is_none() { Reach::Unclear } else { Reach::Never };
+        let mut out: Vec<Reach> = table.chains.iter().map(unseen).collect();
+        let begin = find(hook.as_str()).filter(|at| table.chains[*at].hooked);
+        let mut waiting: Vec<(usize, Reach)> = begin.into_iter().map(|at| (at, Reach::Fully)).collect();
+        while let Some((at, reach)) = waiting.pop() {
+            if out[at] >= reach {
+                continue;
+            }
+            out[at] = reach;
+            for rule in &table.chains[at].rules {
+                if let Verdict::Jump(to) | Verdict::Goto(to) = &rule.verdict {
+                    let further = if rule.parts.is_empty() { reach } else { Reach::Partly };
+                    waiting.extend(find(to).map(|at| (at, further)));
+                }
             }
         }
-    }
-    seen
+        out
+    })
 }
 
 /// Why a chain that is there does nothing, or less than it should.

@@ -9,8 +9,7 @@ mod figures;
 mod sets;
 mod shaping;
 
-use super::judge::{declared_by, home, unknown};
-use crate::node::sweep::Sweep;
+use super::judge::{Homes, declared_by, unknown};
 use chaoscope_model::declared::{DeclaredPod, DeclaredTarget, Network};
 use chaoscope_model::shortened;
 use chaoscope_model::verdict::{Difference, Judgement, Verdict};
@@ -21,14 +20,14 @@ const USUAL_DEVICE: &str = "eth0";
 const LONGEST: usize = 256;
 
 /// What a sweep says of one target.
-pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Judgement {
-    checked(declared, target, sweep).unwrap_or_else(|judgement| judgement)
+pub(super) fn judge(declared: &DeclaredPod, target: &DeclaredTarget, homes: &Homes<'_>) -> Judgement {
+    checked(declared, target, homes).unwrap_or_else(|judgement| judgement)
 }
 
-fn checked(declared: &DeclaredPod, target: &DeclaredTarget, sweep: &Sweep) -> Result<Judgement, Judgement> {
+fn checked(declared: &DeclaredPod, target: &DeclaredTarget, homes: &Homes<'_>) -> Result<Judgement, Judgement> {
     let source = format!("{}/{}", target.experiment.namespace, target.experiment.name);
     let network = declared_by(declared.network.as_ref(), target.stage, &source, |network| has(network, &source))?;
-    let reading = home(&declared.pod, sweep)?;
+    let reading = homes.reading(&declared.pod)?;
     let filter = chains::Filter::of(reading);
     let mut found = Found::default();
     shaping::check(network, &source, reading, &filter, &mut found);

@@ -37,10 +37,10 @@ pub(super) fn check(network: &Network, source: &str, reading: &Reading, found: &
 }
 
 fn members(declared: &Set, there: &ipset::Set) -> Result<(), Lack> {
-    let wanted = Members::of(&declared.kind, &declared.members);
     let listed = !there.list.is_empty() || there.members == Some(0);
     let same = match there.members {
-        _ if listed => Members::of(&declared.kind, &there.list) == wanted,
+        _ if listed && written(&declared.members) == written(&there.list) => true,
+        _ if listed => Members::of(&declared.kind, &there.list) == Members::of(&declared.kind, &declared.members),
         Some(count) => count == distinct(&declared.kind, &declared.members),
         None => return Err(Lack::Unknown("read_failed")),
     };
@@ -86,6 +86,13 @@ impl Members {
         }
         Self::Addresses(ranges.into_iter().map(|(port, ranges)| (port, joined(ranges))).collect())
     }
+}
+
+/// Members as they are written, in order; the kernel leaves out the prefix of a single address.
+fn written(members: &[String]) -> Vec<&str> {
+    let mut out: Vec<&str> = members.iter().map(|member| member.strip_suffix("/32").unwrap_or(member)).collect();
+    out.sort_unstable();
+    out
 }
 
 /// How many members ipset makes of these: of the same network once.
