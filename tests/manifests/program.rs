@@ -4,7 +4,7 @@
 
 use crate::kit::http::free_address;
 use crate::kit::kube::Kube;
-use crate::kit::process::{Running, until};
+use crate::kit::process::{Running, succeed, until};
 use crate::render::kustomize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn root(objects: &[Value]) -> TempDir {
         write("etc/chaoscope/web/web.yml", &text.replace("/etc/chaoscope", &folder.path().join("etc/chaoscope").display().to_string()));
     }
     write("var/run/secrets/chaoscope/token", "not-asked-for");
-    for (file, text) in [("callers", "caller\n"), ("node", "secret-of-nodes"), ("nodes", "* secret-of-nodes\n")] {
+    for (file, text) in [("callers", "alice\nbob\n"), ("own", "own"), ("node", "secret-of-nodes"), ("nodes", "* secret-of-nodes\n")] {
         write(&format!("var/run/secrets/chaoscope-tokens/{file}"), text);
     }
     for empty in ["host/run", "run/netns", "var/lib/chaoscope"] {
@@ -96,6 +96,12 @@ fn starts(what: &str, objects: &[Value], kind: &str, kubeconfig: &Path, tls: boo
             },
             said,
         );
+    }
+    // A command run in the pod, as by kubectl exec, is let in with what the pod has. (With accounts that takes a token the kubelet makes.)
+    let given = variables(pod, root.path());
+    if kind == "StatefulSet" && !tls && given["CHAOSCOPE_API_AUTH"] != "kubernetes" {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaoscope"));
+        succeed(command.args(["runs", "--server"]).arg(format!("http://{address}")).envs(given));
     }
 }
 

@@ -86,6 +86,25 @@ fn every_dashboard_is_given_to_a_grafana() {
     assert_eq!(mounted, files, "overlays/demo/grafana.yaml");
 }
 
+/// The cluster role's address changes when its pod moves; what its counters gained then is in one series only if `instance` stays. The monitor,
+/// the demo and the words for a job of one's own say so alike (the chart's monitor equals ours: `chart.rs`).
+#[test]
+fn a_cluster_role_that_moves_stays_one_instance() {
+    let wanted = |source: &str, target: &str| json!({source: ["__meta_kubernetes_pod_name"], target: "instance"});
+    let monitors = parse(&read("manifests/components/prometheus-operator/monitors.yaml"));
+    let monitor = monitors.iter().find(|it| it["kind"] == "ServiceMonitor").unwrap();
+    let has = |list: &Value, rule: &Value| list.as_array().unwrap().contains(rule);
+    assert!(has(&monitor["spec"]["endpoints"][0]["relabelings"], &wanted("sourceLabels", "targetLabel")), "{monitor}");
+    let demo = parse(&read("manifests/overlays/demo/prometheus.yml")).remove(0);
+    let job = demo["scrape_configs"].as_array().unwrap().iter().find(|it| it["job_name"] == "chaoscope-cluster").unwrap();
+    assert!(has(&job["relabel_configs"], &wanted("source_labels", "target_label")), "{job}");
+    let guide = read("docs/install.md");
+    let snippet = guide.split("```yaml\n").find(|it| it.starts_with("honor_labels: true")).unwrap().split("```").next().unwrap();
+    let rules = parse(snippet).remove(0)["relabel_configs"].clone();
+    let last = rules.as_array().unwrap().iter().find(|it| it["target_label"] == "instance").unwrap();
+    assert_eq!(last["source_labels"].as_array().unwrap().last().unwrap(), "__meta_kubernetes_pod_name", "{rules}");
+}
+
 /// Debian's Prometheus knows no Kubernetes: of the configuration, everything but where pods are found is checked by it.
 #[test]
 #[ignore = "needs promtool: run by make test"]

@@ -30,9 +30,10 @@ imagePullPolicy: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* A second replica is not scraped: its series would be the first one's again. */}}
 {{- define "chaoscope.podAnnotations" -}}
 {{- $all := dict }}
-{{- if .root.Values.prometheusAnnotations.enabled }}
+{{- if and .root.Values.prometheusAnnotations.enabled (ne .component "second") }}
 {{- $all = dict "prometheus.io/scrape" "true" "prometheus.io/port" "10765" "prometheus.io/path" "/metrics" }}
 {{- end }}
 {{- $all = merge $all .annotations }}
