@@ -39,6 +39,8 @@ async fn schemathesis_finds_nothing() {
             "--no-color",
             "--request-timeout=60",
         ]);
+        // This world has no nodes to connect, so their addresses always answer 404: that warning is left out.
+        command.arg("--warnings=missing_auth,validation_mismatch");
         command.args(["--generation-database=none", "--suppress-health-check=all", "--continue-on-failure"]);
         process::finish(command.env("SCHEMATHESIS_HOOKS", hooks).current_dir(folder.path()))
     });

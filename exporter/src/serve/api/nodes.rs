@@ -77,7 +77,8 @@ pub(super) struct Declaration {
 #[utoipa::path(
     get, path = "/api/v1/node/{name}", operation_id = "followNode", tag = "nodes",
     params(
-        ("name" = String, Path, description = "Name of the node, as in `spec.nodeName` of its pods."),
+        ("name" = String, Path, description = "Name of the node, as in `spec.nodeName` of its pods.", max_length = 253,
+            pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
         ("names" = Option<bool>, Query, description = "Whether the names of all its pods are wanted, too.")
     ),
     responses(
@@ -122,7 +123,7 @@ pub(super) async fn follow(
 /// Verdicts that changed, or all; what is left over. 409: it is of a connection that is over; connect anew and report everything.
 #[utoipa::path(
     post, path = "/api/v1/node/{name}/verdicts", operation_id = "reportNode", tag = "nodes",
-    params(("name" = String, Path, description = "Name of the node.")),
+    params(("name" = String, Path, description = "Name of the node.", max_length = 253, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")),
     request_body(content = Report, content_type = "application/json"),
     responses(
         (status = 204, description = "Taken.", headers(("Cache-Control" = String))),
