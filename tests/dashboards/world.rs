@@ -3,7 +3,7 @@
 //! - `chaoscope cluster` beside a real API server, which is told again what a real Chaos Mesh did; its peers answer pages of a real one (and two
 //!   that were not recorded: `dns.prom`, `controller-before-2.6.prom`);
 //! - `chaoscope replay` of recordings that end in the middle: what they leave open is open since the day of the recording;
-//! - `chaoscope node` on a small host with pods: a partition, bandwidth limits; with a daemon to ask;
+//! - `chaoscope node` on a small host with pods: a partition, bandwidth limits; with a daemon to ask, and connected to that cluster role;
 //! - an application that counts the requests it gets;
 //! - `elsewhere.prom`, as one more target, for what none of these can have here. It says why, family by family.
 //!
@@ -51,7 +51,6 @@ impl World {
         let pages = pages.into_iter().chain(["dashboards/dns", "dashboards/controller-before-2.6"]);
         let servers: Vec<_> = pages.map(|it| counting(&format!("tests/{it}.prom"))).collect();
         let [leader, dashboard, daemon, dns, older] = &servers[..] else { unreachable!("five pages") };
-        let node = lab.serve(&["--upstream-names=with-old", &format!("--peer.daemon={}", daemon.url())]);
         let (elsewhere, shop) = (counting("tests/dashboards/elsewhere.prom"), shop());
 
         let kube = Kube::start();
@@ -69,6 +68,8 @@ impl World {
         until(|| programs[0].metrics().contains("chaoscope_runs_total{").then_some(()), || programs[0].log());
         programs[0].kill();
         programs[0].again();
+        let (daemon, url) = (format!("--peer.daemon={}", daemon.url()), format!("--cluster.url=http://{}", programs[0].address));
+        let node = lab.serve(&["--upstream-names=with-old", &daemon, &url, "--node-name=ref-node"]);
         let mut folders = Vec::new();
         for (name, until) in CUT {
             folders.push(cut(name, until));
