@@ -164,8 +164,8 @@ fn another_clusters_pod_of_that_name_is_another_pod() {
     let sees = |example: &str, held: &[&str]| {
         let alertmanager = Alertmanager::with(example);
         alertmanager.post(&Value::Array(sent.clone()));
-        let held: BTreeSet<_> = held.iter().map(|it| (*it).to_owned()).collect();
-        until(|| (alertmanager.named(true) == held).then_some(()), || format!("{:?}", alertmanager.alerts()));
+        let held: BTreeSet<_> = held.iter().map(|it| format!("{it} shop web")).collect();
+        until(|| (named(&alertmanager, true) == held).then_some(()), || format!("{:?}", alertmanager.alerts()));
         assert_eq!(alertmanager.alerts().len(), sent.len());
     };
     let example = text(EXAMPLE);
