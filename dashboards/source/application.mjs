@@ -1,6 +1,6 @@
 /** An application's own dashboard with chaos drawn into it: to copy from. Its panels ask for names that many client libraries use. */
 import { CHAOSCOPE, COLOUR, PROMETHEUS, WHERE, choice, dashboard, graph, series, source, stat, table, text } from './parts.mjs';
-import { CLUSTER, ID, TARGET, counted, each } from './words.mjs';
+import { CLUSTER, ID, TARGET, TOLD, counted, each, summed } from './words.mjs';
 
 const APP = 'namespace=~"$namespace", pod=~"$pod"';
 const requests = (more = '') => `sum(rate(http_requests_total{${APP}${more}}[$__rate_interval]))`;
@@ -46,7 +46,7 @@ export const application = dashboard('chaoscope-application', 'An example: an ap
   panels: [
     text('How to use this', 'What to copy from this dashboard.', README, { w: 16, h: 5 }),
     stat('Chaos on it now', 'Experiments that hit this application and are not over.', counted(open, CLUSTER), { w: 4, h: 5, bad: COLOUR.warn }),
-    stat('Really there', 'Faults on its pods that the kernel has as declared.', `sum(${each(`chaoscope_fault_verdict{verdict="in_force", ${APP}}`, TARGET)}) or ${CLUSTER}`, { w: 4, h: 5 }),
+    stat('Really there', 'Faults on its pods that the kernel has as declared.', summed(each(`chaoscope_fault_verdict{verdict="in_force", ${APP}}`, TARGET), TOLD), { w: 4, h: 5 }),
     graph('Requests', 'By status.', [series(`sum by (code) (rate(http_requests_total{${APP}}[$__rate_interval]))`, '{{code}}')], { w: 12, h: 9, unit: 'reqps', stack: true, none: 'no such application' }),
     graph('Errors', 'Share of requests that failed.', [series(`${requests(', code=~"5.."')} / ${requests()}`, 'failed')], { w: 12, h: 9, unit: 'percentunit', none: 'no such application' }),
     graph('Duration', 'Of requests, and what netem adds to each packet of its pods: both in one panel tell cause from coincidence.', [

@@ -98,9 +98,9 @@ export const components = dashboard('chaoscope-components', 'How Chaos Mesh\'s p
     graph('How far back', 'Since its oldest entry; and since something was stored last.', [series(`time() - ${stored('oldest_timestamp_seconds')}`, 'oldest'), series(`time() - ${stored('last_commit_timestamp_seconds')}`, 'last stored')], { w: 8, unit: 's' }),
     heatmap('Time to store', 'How long a transaction took. Seconds: the disk is slow or full.', 'sum by (le) (increase(chaoscope_journal_commit_duration_seconds_bucket[$__rate_interval]))', { w: 8 }),
     graph('Time to store, 99 %', 'Of transactions.', [series(quantile(0.99, 'chaoscope_journal_commit_duration_seconds', 'instance'), '{{instance}}')], { w: 8, unit: 's' }),
-    graph('Trouble', 'Any of these above 0 is something to look at: see the log.', [
-      series(stored('failing'), 'the last try failed'), series(stored('counters_full'), 'too many series to count by'), series(stored('pending'), 'changes that wait'),
-      series('max(rate(chaoscope_journal_commit_failures_total[$__rate_interval]))', 'failed transactions, per second'), series('max(rate(chaoscope_journal_dropped_total[$__rate_interval]))', 'changes there was no room for, per second'), series('max(rate(chaoscope_journal_refused_total[$__rate_interval]))', 'batches that can never be stored, per second'),
+    graph('Trouble', 'Any of these above 0 is something to look at: see the log. Lost: there was no room while they waited. Refused: can never be stored. Too many series: to count by.', [
+      series(stored('failing'), 'last try failed'), series(stored('counters_full'), 'too many series'), series(stored('pending'), 'changes that wait'),
+      series('max(rate(chaoscope_journal_commit_failures_total[$__rate_interval]))', 'transactions failed, a second'), series('max(rate(chaoscope_journal_dropped_total[$__rate_interval]))', 'changes lost, a second'), series('max(rate(chaoscope_journal_refused_total[$__rate_interval]))', 'batches refused, a second'),
     ], { w: 8 }),
     graph('Streams', 'Open streams of the API: Grafana\'s live panels, nodes, followers.', [series('max by (instance) (chaoscope_stream_clients)', '{{instance}}')], { w: 8, decimals: 0 }),
     graph('Streams that ended', 'By reason. `slow` readers were let go; lagging ones went on from the journal; refused ones found no room.', [

@@ -1,6 +1,6 @@
 /** One experiment, or all of a kind: what it is, whom it hits, whether the kernel has it, how long injecting and recovering took. */
 import { COLOUR, WHERE, choice, dashboard, graph, heatmap, row, series, stat, states, table } from './parts.mjs';
-import { CHOSEN, CLUSTER, ID, TARGET, active, at, counted, each, numbered, overdue, stuck, summed, unfinished, verdicts } from './words.mjs';
+import { CHOSEN, CLUSTER, ID, TARGET, TOLD, WHOM, active, at, counted, each, grown, numbered, overdue, stuck, summed, unfinished, verdicts } from './words.mjs';
 
 const PHASES = ['selecting', 'injecting', 'running', 'paused', 'recovering', 'finished'];
 const VERDICTS = ['in_force', 'drifted', 'missing', 'unknown'];
@@ -9,7 +9,7 @@ const HIT = `on (namespace, pod) group by (namespace, pod) (chaoscope_target_cha
 const KIND = 'experiment_kind=~"$kind"';
 const took = (q, metric) => `histogram_quantile(${q}, sum by (experiment_kind, action, le) (max by (experiment_kind, action, le) (chaoscope_${metric}_duration_seconds_bucket{${KIND}})))`;
 const buckets = (metric) => `sum by (le) (max by (experiment_kind, action, le) (increase(chaoscope_${metric}_duration_seconds_bucket{${KIND}}[$__rate_interval])))`;
-const failures = (metric) => `sum by (experiment_kind, action) (max by (experiment_kind, action) (increase(chaoscope_${metric}_failures_total{${KIND}}[$__rate_interval])))`;
+const failures = (metric) => grown(`chaoscope_${metric}_failures_total`, 'experiment_kind, action', 'experiment_kind, action', KIND);
 const kernel = (metric) => `max by (namespace, pod, device) (${metric}) and ${HIT}`;
 
 export const experiment = dashboard('chaoscope-experiment', 'One experiment: what it is, whom it hits, whether the kernel has it, how long it took.', {
@@ -29,8 +29,8 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
     stat('Stuck', 'Injecting or recovering for more than five minutes.', counted(stuck(CHOSEN), CLUSTER), { bad: COLOUR.bad }),
     stat('Overdue', 'More than two minutes past the end its duration gives, and not even recovering.', counted(overdue(CHOSEN), CLUSTER), { bad: COLOUR.bad }),
     stat('Targets injected', 'Of experiments that are not finished.', summed(`${each(`chaoscope_experiment_targets{state="injected", ${CHOSEN}}`)} and on (${ID}) (${unfinished(CHOSEN)})`, CLUSTER)),
-    stat('Faults in force', 'As the kernels of their targets say.', summed(verdicts(`verdict="in_force", ${CHOSEN}`), CLUSTER), { colour: COLOUR.good }),
-    stat('Missing or drifted', 'Declared, and not there, or not so.', counted(`${verdicts(`verdict=~"missing|drifted", ${CHOSEN}`)} == 1`, CLUSTER), { bad: COLOUR.bad }),
+    stat('Faults in force', 'As the kernels of their targets say.', summed(verdicts(`verdict="in_force", ${CHOSEN}`), TOLD), { colour: COLOUR.good }),
+    stat('Missing or drifted', 'Declared, and not there, or not so.', counted(`${verdicts(`verdict=~"missing|drifted", ${CHOSEN}`)} == 1`, TOLD), { bad: COLOUR.bad }),
 
     states(
       'Phases',
@@ -95,16 +95,16 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
     states(
       'Verdict for each target',
       'What the kernel says of the declared fault: in force, drifted (there, with other parameters), missing, or unknown with the reason in the table.',
-      [series(numbered('chaoscope_fault_verdict', 'verdict', VERDICTS, TARGET, CHOSEN), '{{namespace}}/{{pod}} {{experiment}}')],
+      [series(numbered('chaoscope_fault_verdict', 'verdict', VERDICTS, WHOM, CHOSEN), '{{namespace}}/{{pod}} {{experiment}}')],
       VERDICTS,
-      { w: 12, h: 8, none: 'no fault is declared' }
+      { w: 10, h: 8, none: 'no fault is declared' }
     ),
     table(
       'Why',
       'The present verdict of each target, and its reason.',
       [each(`chaoscope_fault_verdict_info{${CHOSEN}}`, `${TARGET}, verdict, reason`)],
       { pod: 'Pod', verdict: 'Verdict', reason: 'Reason', experiment: 'Experiment', namespace: 'Target namespace' },
-      { w: 12, colours: ['verdict'] }
+      { w: 14, colours: ['verdict'] }
     ),
 
     row('In the kernels of its targets'),
@@ -142,7 +142,7 @@ export const experiment = dashboard('chaoscope-experiment', 'One experiment: wha
     ),
     graph('Runs that ended', 'By outcome, of the chosen namespaces and kinds.', [
       series(
-        `sum by (outcome) (max by (experiment_namespace, experiment_kind, action, outcome) (increase(chaoscope_runs_total{experiment_namespace=~"$namespace", ${KIND}}[$__rate_interval])))`,
+        grown('chaoscope_runs_total', 'outcome', 'experiment_namespace, experiment_kind, action, outcome', `experiment_namespace=~"$namespace", ${KIND}`),
         '{{outcome}}'
       ),
     ], { w: 8, bars: true, stack: true, decimals: 0, words: ['recovered', 'completed', 'no_targets', 'injection_failed', 'recovery_failed', 'forced', 'lost'] }),

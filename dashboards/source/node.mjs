@@ -3,6 +3,8 @@ import { COLOUR, WHERE, choice, dashboard, graph, heatmap, row, series, stat, st
 import { ID, NODES, TARGET, each, quantile, summed } from './words.mjs';
 
 const NODE = 'node=~"$node"';
+/** 0 where one of the chosen nodes is there. */
+const HERE = NODES.replace(')', `{${NODE}})`);
 /** The labels of a faulted pod. */
 const POD = `${NODE}, namespace=~"$namespace", pod=~"$pod"`;
 const WHOM = '{{namespace}}/{{pod}}{{netns}}';
@@ -33,9 +35,9 @@ export const node = dashboard('chaoscope-node', 'What node roles read from kerne
     stat('Left out', 'Skipped though they belong to pods: gone meanwhile, or the deadline was hit.', `sum(chaoscope_netns_skipped{reason!="host_network", ${NODE}})`, { w: 3, bad: COLOUR.warn }),
     stat('Read errors', 'Reads that failed in the last sweep. What failed has no sample: it does not look clean.', `sum(chaoscope_netns_read_errors{${NODE}})`, { w: 3, bad: COLOUR.bad }),
     stat('Blind spots', 'Kinds of things that could not be seen, behind which chaos may hide. `chaoscope doctor` tells the remedy.', `sum(chaoscope_limitations{blinds="true", ${NODE}})`, { w: 3, bad: COLOUR.bad }),
-    stat('With chaos', 'Pods and other namespaces with chaos-like state now: netem or tbf, a chain, set, mount or process that a chaos tool makes.', `count(max by (node, namespace, pod, netns, inode) (chaoscope_netns_info{${NODE}})) or ${NODES}`, { w: 3 }),
-    stat('Left behind', 'Objects that change traffic and belong to no run.', summed(each(`chaoscope_residue{effect="effective", ${NODE}}`, `${TARGET}, owner, what`), NODES), { w: 3, bad: COLOUR.bad }),
-    stat('Unconnected', 'Nodes that are not told what is declared, so that they cannot give verdicts.', `count(max by (node, instance) (chaoscope_declared_connected{${NODE}}) == 0) or ${NODES}`, { w: 3, bad: COLOUR.warn }),
+    stat('With chaos', 'Pods and other namespaces with chaos-like state now: netem or tbf, a chain, set, mount or process that a chaos tool makes.', `count(max by (node, namespace, pod, netns, inode) (chaoscope_netns_info{${NODE}})) or ${HERE}`, { w: 3 }),
+    stat('Left behind', 'Objects that change traffic and belong to no run.', summed(each(`chaoscope_residue{effect="effective", ${NODE}}`, `${TARGET}, owner, what`), HERE), { w: 3, bad: COLOUR.bad }),
+    stat('Unconnected', 'Nodes that are not told what is declared, so that they cannot give verdicts.', `count(max by (node, instance) (chaoscope_declared_connected{${NODE}}) == 0) or ${HERE}`, { w: 3, bad: COLOUR.warn }),
 
     row('What reading costs'),
     heatmap('Visits', 'How long a visit to one network namespace took: normally below 0.1 ms. Long ones have many rules.', `sum by (le) (increase(chaoscope_netns_read_duration_seconds_bucket{${NODE}}[$__rate_interval]))`, { w: 8 }),
@@ -59,10 +61,10 @@ export const node = dashboard('chaoscope-node', 'What node roles read from kerne
     row('Chaos on $node'),
     table('Who', 'Every namespace with chaos-like state, and who lives in it.', [each(`chaoscope_netns_info{${POD}}`, 'node, instance, namespace, pod, netns, container, container_id, uid, inode')], { node: 'Node', namespace: 'Namespace', pod: 'Pod', netns: 'Network namespace', container: 'Container', inode: 'Inode', uid: 'Pod UID', container_id: 'Container id' }, { w: 24, h: 7 }),
     table('Residue', 'What chaos left behind. Only objects of an ended run are ours to remove; the rest may be another tool\'s or a person\'s.', [
-      each(`chaoscope_residue{${POD}}`, `node, ${TARGET}, effect, owner, what`),
-      `1000 * min by (node, ${TARGET}, effect, owner, what) (chaoscope_residue_first_seen_timestamp_seconds{${POD}})`,
+      each(`chaoscope_residue{${POD}}`, `${TARGET}, effect, owner, what`),
+      `1000 * min by (${TARGET}, effect, owner, what) (chaoscope_residue_first_seen_timestamp_seconds{${POD}})`,
     ], { effect: 'Effect', owner: 'Owner', what: 'What', 'Value #A': 'Objects', 'Value #B': 'First seen', namespace: 'Namespace', pod: 'Pod', netns: 'Network namespace', experiment: 'Experiment' }, { w: 14, units: { 'Value #B': 'dateTimeFromNow' } }),
-    graph('Residue over time', 'Objects by effect. It should fall to none within a minute after a run has ended.', [series(`sum by (effect, owner) (${each(`chaoscope_residue{${POD}}`, `node, ${TARGET}, effect, owner, what`)})`, '{{effect}}, owner {{owner}}')], { w: 10, none: 'none', decimals: 0 }),
+    graph('Residue over time', 'Objects by effect. It should fall to none within a minute after a run has ended.', [series(`sum by (effect, owner) (${each(`chaoscope_residue{${POD}}`, `${TARGET}, effect, owner, what`)})`, '{{effect}}, owner {{owner}}')], { w: 10, none: 'none', decimals: 0 }),
     table('netem', 'Parameters as the kernel has them, in its own rounding.', [
       device('chaoscope_netem_delay_seconds', `device, handle, ${ID}`), device('chaoscope_netem_jitter_seconds', `device, handle, ${ID}`), device('chaoscope_netem_loss_ratio', `device, handle, ${ID}`), device('chaoscope_netem_corrupt_ratio', `device, handle, ${ID}`),
       device('chaoscope_netem_duplicate_ratio', `device, handle, ${ID}`), device('chaoscope_netem_reorder_ratio', `device, handle, ${ID}`), device('chaoscope_netem_rate_bytes_per_second', `device, handle, ${ID}`),
@@ -76,8 +78,8 @@ export const node = dashboard('chaoscope-node', 'What node roles read from kerne
     graph('Waiting', 'Bytes in the queue, and how often per second it hit its limit.', [series(`max by (node, namespace, pod, netns, device, handle, kind, parent) (chaoscope_qdisc_backlog_bytes{${POD}})`, `${WHOM} {{device}} {{kind}} bytes`), series(flow('overlimits'), `${WHOM} {{device}} {{kind}} limit hit, per second`)], { w: 8 }),
     graph('Packets that rules matched', 'All rules of each chain that chaos made, and of the hooks that lead there. An experiment\'s chain that matches nothing hits nobody.', [series(matched('packets'), '{{pod}}{{netns}} {{chain}}')], { w: 12, unit: 'pps' }),
     graph('Bytes that rules matched', 'The same in bytes.', [series(matched('bytes'), '{{pod}}{{netns}} {{chain}}')], { w: 12, unit: 'Bps' }),
-    table('Chains', 'Whether packets can get there from a hook. 0 after a recovery is normal: a benign left-over.', [device('chaoscope_iptables_chain_reachable', 'backend, family, table, chain')], { pod: 'Pod', chain: 'Chain', Value: 'Reachable', table: 'Table', family: 'Family', backend: 'Backend', namespace: 'Namespace', netns: 'Network namespace' }, { w: 12, units: { Value: 'bool_yes_no' } }),
-    table('Sets', 'Members of each ipset that chaos made. An empty set under a rule that is there: the partition hits nobody.', [device('chaoscope_ipset_members', 'set, kind')], { pod: 'Pod', set: 'Set', Value: 'Members', kind: 'Kind', namespace: 'Namespace', netns: 'Network namespace' }, { w: 12 }),
+    table('Chains', 'Whether packets can get there from a hook. 0 after a recovery is normal: a benign left-over.', [device('chaoscope_iptables_chain_reachable', 'backend, family, table, chain')], { pod: 'Pod', chain: 'Chain', Value: 'Reachable', table: 'Table', family: 'Family', backend: 'Backend', namespace: 'Namespace', netns: 'Network namespace' }, { units: { Value: 'bool_yes_no' } }),
+    table('Sets', 'Members of each ipset that chaos made. An empty set under a rule that is there: the partition hits nobody.', [device('chaoscope_ipset_members', 'set, kind')], { pod: 'Pod', set: 'Set', Value: 'Members', kind: 'Kind', namespace: 'Namespace', netns: 'Network namespace' }, { h: 6 }),
     graph('Helper processes', 'Processes a chaos tool runs for a pod; tproxy stays, idle, between faults.', [series(device('chaoscope_helper_processes', 'kind'), `${WHOM} {{kind}}`)], { w: 12, none: 'no process', decimals: 0 }),
     graph('Mounts', 'File systems mounted over a pod\'s, and a replaced resolv.conf.', [series(device('chaoscope_fault_mounts', 'kind'), `${WHOM} {{kind}}`)], { w: 12, none: 'no mount', decimals: 0 }),
 

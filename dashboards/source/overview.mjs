@@ -1,10 +1,9 @@
 /** What a person on call wants to know first: what runs, what is wrong, what came of it, what comes next, and what cannot be seen. */
 import { COLOUR, EXPERIMENT_LINK, WHERE, choice, dashboard, graph, row, series, stat, table } from './parts.mjs';
-import { CHOSEN, CLUSTER, ID, NODES, TARGET, active, at, counted, each, overdue, selecting, stuck, summed, unfinished, verdicts } from './words.mjs';
+import { CHOSEN, CLUSTER, ID, NODES, TARGET, TOLD, active, at, counted, each, grown, overdue, selecting, stuck, summed, unfinished, verdicts } from './words.mjs';
 
-const RUNS = `increase(chaoscope_runs_total{experiment_namespace=~"$namespace", experiment_kind=~"$kind"}[WINDOW])`;
-const outcomes = (window) =>
-  `sum by (outcome) (max by (experiment_namespace, experiment_kind, action, outcome) (${RUNS.replace('WINDOW', window)}))`;
+const RUN = 'experiment_namespace, experiment_kind, action, outcome';
+const outcomes = grown('chaoscope_runs_total', 'outcome', RUN, 'experiment_namespace=~"$namespace", experiment_kind=~"$kind"');
 const residue = (effect) => each(`chaoscope_residue{effect="${effect}"}`, `${TARGET}, effect, owner, what`);
 
 export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, whether it is really there and really gone.', {
@@ -38,7 +37,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
     stat(
       'Not as declared',
       'Faults that the kernel does not have (missing), or has with other parameters (drifted). The tool says Injected all the same.',
-      counted(`${verdicts(`verdict=~"missing|drifted", ${CHOSEN}`)} == 1`, CLUSTER),
+      counted(`${verdicts(`verdict=~"missing|drifted", ${CHOSEN}`)} == 1`, TOLD),
       { w: 3, bad: COLOUR.bad }
     ),
     stat(
@@ -86,7 +85,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
     graph('Verdicts', 'Declared faults, by what the kernel says of them. In force means configured as declared; it is no claim about effect.', [
       series(`sum by (verdict) (${verdicts(CHOSEN)})`, '{{verdict}}'),
     ], { stack: true, words: ['in_force', 'drifted', 'missing', 'unknown'], w: 8, none: 'no fault is declared', decimals: 0 }),
-    graph('Runs that ended', 'By outcome. Short runs and deleted ones are here too: they are counted, not sampled.', [series(outcomes('$__rate_interval'), '{{outcome}}')], {
+    graph('Runs that ended', 'By outcome. Short runs and deleted ones are here too: they are counted, not sampled.', [series(outcomes, '{{outcome}}')], {
       bars: true,
       stack: true,
       words: ['recovered', 'completed', 'no_targets', 'injection_failed', 'recovery_failed', 'forced', 'lost'],
@@ -109,7 +108,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         namespace: 'Target namespace',
         container: 'Container',
       },
-      { w: 12, links: { experiment: EXPERIMENT_LINK }, colours: ['verdict'] }
+      { links: { experiment: EXPERIMENT_LINK }, colours: ['verdict'] }
     ),
     table(
       'Residue',
@@ -129,7 +128,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         netns: 'Network namespace',
         experiment: 'Experiment',
       },
-      { w: 12, units: { 'Value #B': 'dateTimeFromNow' } }
+      { units: { 'Value #B': 'dateTimeFromNow' } }
     ),
 
     row('Schedules and workflows'),
@@ -165,7 +164,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         `1000 * ${each('chaoscope_workflow_end_timestamp_seconds{experiment_namespace=~"$namespace"}')}`,
       ],
       { experiment: 'Workflow', state: 'State', 'Value #B': 'Began', 'Value #C': 'Ended', experiment_namespace: 'Namespace' },
-      { w: 11, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
+      { h: 6, units: { 'Value #B': 'dateTimeFromNow', 'Value #C': 'dateTimeFromNow' }, none: 'no workflow' }
     ),
     table(
       'Steps of workflows',
@@ -185,11 +184,11 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
         kind: 'Kind of step',
         experiment: 'Workflow',
       },
-      { w: 13, units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
+      { units: { 'Value #C': 'dateTimeFromNow', 'Value #D': 'dateTimeFromNow' }, none: 'no step' }
     ),
 
     row('How complete this is'),
-    graph('Nodes', 'Connected ones tell what their kernel has within seconds. Silent: connected within the last hour or with a target of an open run, and not now.', [
+    graph('Nodes', 'Connected ones tell what their kernel has within seconds. Silent: with a target of an open run, and not connected.', [
       series('max by (state) (chaoscope_nodes)', '{{state}}'),
     ], { w: 8, words: ['connected', 'silent'], decimals: 0 }),
     graph('Network namespaces seen', 'Read and left out in the last sweep of all nodes. Those of the host are left out on purpose.', [
@@ -210,7 +209,7 @@ export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, wh
       series('sum(max by (namespace) (chaos_controller_manager_chaos_workflows{namespace=~"$namespace"}))', 'workflows'),
     ], { w: 8, decimals: 0 }),
     graph('Events', 'What the controller\'s own recorder said. Warnings are red flags: a failed injection shows here, not in its reconcile errors.', [
-      series('sum by (type, reason) (max by (type, reason, namespace) (increase(chaos_controller_manager_emitted_event_total{namespace=~"$namespace"}[$__rate_interval])))', '{{type}} {{reason}}'),
+      series(grown('chaos_controller_manager_emitted_event_total', 'type, reason', 'type, reason, namespace', 'namespace=~"$namespace"'), '{{type}} {{reason}}'),
     ], { w: 8, bars: true, stack: true, decimals: 0 }),
   ],
 });

@@ -208,7 +208,7 @@ export const table = (title, description, exprs, columns, { w = 24, h = 8, units
     w,
     h,
     targets: exprs.map((expr) => ({ expr, format: 'table', instant: true })),
-    defaults: { noValue: none, custom: { align: 'auto', cellOptions: { type: 'auto' }, filterable: false } },
+    defaults: { noValue: none, custom: { align: 'auto', cellOptions: { type: 'auto' }, filterable: false, minWidth: 90 } },
     overrides: [
       ...Object.entries(units).map(([name, unit]) => ({
         matcher: { id: 'byName', options: title_of(name) },

@@ -7,7 +7,9 @@
  */
 
 export const ID = 'experiment_namespace, experiment_kind, experiment';
-export const TARGET = `namespace, pod, container, netns, ${ID}`;
+export const WHOM = `namespace, pod, container, netns, ${ID}`;
+/** With its node: names of network namespaces are a node's own. */
+export const TARGET = `node, ${WHOM}`;
 /** The dashboards' variables, on the labels of experiments. */
 export const CHOSEN = 'experiment_namespace=~"$namespace", experiment_kind=~"$kind", experiment=~"$experiment"';
 
@@ -20,6 +22,8 @@ const on = `on (${ID})`;
 export const CLUSTER = '0 * max(chaoscope_journal_runs)';
 /** The same for node roles. */
 export const NODES = '0 * max(chaoscope_netns_visited)';
+/** And for node roles that are told what is declared: nobody else can say that a fault is there. */
+export const TOLD = '0 * max(chaoscope_declared_connected == 1)';
 export const counted = (expr, there) => `count(${expr}) or ${there}`;
 export const summed = (expr, there) => `sum(${expr}) or ${there}`;
 
@@ -32,9 +36,13 @@ export const stuck = (chosen = '') =>
   `(time() - ${time('start', chosen)} > 300 and ${on} ${phase('injecting', chosen)})` +
   ` or (time() - ${time('stop_requested', chosen)} > 300 and ${on} ${phase('recovering', chosen)})`;
 
+/** Counted within a window, by what it is summed by: whole numbers, since what Prometheus counts at a window's edges is stretched. */
+export const grown = (metric, by, among, selector, window = '$__rate_interval') =>
+  `sum by (${by}) (round(max by (${among}) (increase(${metric}{${selector}}[${window}]))))`;
+
 /** More than 120 s past the expected end, and nothing was done about it yet. */
 export const overdue = (chosen = '') =>
-  `time() - ${time('expected_end', chosen)} > 120 unless ${on} ${phase('paused|recovering|finished', chosen)}`;
+  `time() - ${time('expected_end', chosen)} > 120 and ${on} ${phase('injecting|running', chosen)}`;
 
 export const verdicts = (selector) => each(`chaoscope_fault_verdict{${selector}}`, `${TARGET}, verdict`);
 

@@ -3,7 +3,7 @@
 //! - `chaoscope cluster` beside a real API server, which is told again what a real Chaos Mesh did; its peers answer pages of a real one (and two
 //!   that were not recorded: `dns.prom`, `controller-before-2.6.prom`);
 //! - `chaoscope replay` of recordings that end in the middle: what they leave open is open since the day of the recording;
-//! - `chaoscope node` on a small host with pods: a partition, bandwidth limits; with a daemon to ask;
+//! - `chaoscope node` on a small host with pods: a partition, bandwidth limits; with a daemon to ask, and connected to that cluster role;
 //! - an application that counts the requests it gets;
 //! - `elsewhere.prom`, as one more target, for what none of these can have here. It says why, family by family.
 //!
@@ -51,7 +51,6 @@ impl World {
         let pages = pages.into_iter().chain(["dashboards/dns", "dashboards/controller-before-2.6"]);
         let servers: Vec<_> = pages.map(|it| counting(&format!("tests/{it}.prom"))).collect();
         let [leader, dashboard, daemon, dns, older] = &servers[..] else { unreachable!("five pages") };
-        let node = lab.serve(&["--upstream-names=with-old", &format!("--peer.daemon={}", daemon.url())]);
         let (elsewhere, shop) = (counting("tests/dashboards/elsewhere.prom"), shop());
 
         let kube = Kube::start();
@@ -69,9 +68,11 @@ impl World {
         until(|| programs[0].metrics().contains("chaoscope_runs_total{").then_some(()), || programs[0].log());
         programs[0].kill();
         programs[0].again();
+        let (daemon, url) = (format!("--peer.daemon={}", daemon.url()), format!("--cluster.url=http://{}", programs[0].address));
+        let node = lab.serve(&["--upstream-names=with-old", &daemon, &url, "--node-name=ref-node"]);
         let mut folders = Vec::new();
         for (name, until) in CUT {
-            folders.push(cut(name, until));
+            folders.push(cut(name, until, "-left"));
             programs.push(cluster::Program::start(&["replay", &folders[folders.len() - 1].path().display().to_string()]));
         }
         let target = |address: std::net::SocketAddr| format!("'{address}'");
@@ -97,7 +98,7 @@ impl World {
             ("partition-both", "9"),
             ("schedule", "2026-11-21T14:01:30"),
         ] {
-            let folder = cut(name, until);
+            let folder = cut(name, until, "");
             kube.feed(folder.path());
             folders.push(folder);
         }
@@ -122,14 +123,16 @@ fn recording(name: &str) -> PathBuf {
     root().join("tests/fixtures/recordings").join(name)
 }
 
-/// A recording that ends at a time.
-fn cut(name: &str, until: &str) -> TempDir {
+/// A recording that ends at a time; something is put after the names of two experiments that other recordings have as well: of one that is
+/// told twice, only the newest times count.
+fn cut(name: &str, until: &str, more: &str) -> TempDir {
     let (from, to) = (recording(name), TempDir::new().unwrap());
     for part in ["initial", "watch"] {
         let _ = fs::create_dir(to.path().join(part));
         for file in fs::read_dir(from.join(part)).unwrap().map(|it| it.unwrap().path()) {
             let all = fs::read_to_string(&file).unwrap();
             let kept: String = all.split_inclusive('\n').filter(|line| part == "initial" || seen(line) < until).collect();
+            let kept = ["cut-web-from-client", "burn-web"].iter().fold(kept, |kept, it| kept.replace(it, &format!("{it}{more}")));
             fs::write(to.path().join(part).join(file.file_name().unwrap()), kept).unwrap();
         }
     }
@@ -181,7 +184,7 @@ fn shop() -> Server {
 fn a_recording_is_cut_and_a_page_goes_on() {
     let whole = fs::read_to_string(root().join("tests/fixtures/recordings/zero-match/watch/networkchaos.jsonl")).unwrap();
     let (_, until) = CUT[2];
-    let folder = cut("zero-match", until);
+    let folder = cut("zero-match", until, "");
     let kept = fs::read_to_string(folder.path().join("watch/networkchaos.jsonl")).unwrap();
     assert!(whole.starts_with(&kept) && !kept.is_empty() && kept.len() < whole.len());
     let page = "# TYPE a gauge\na 2\n# TYPE b_total counter\nb_total{c=\"d e\"} 3\n";

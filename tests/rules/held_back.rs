@@ -149,6 +149,32 @@ fn a_source_without_a_pod_mutes_nothing() {
     until(|| (careless.named(true) == names(["Budget", "Cluster"])).then_some(()), || format!("{:?}", careless.alerts()));
 }
 
+/// One Alertmanager for several clusters: what runs in one mutes nothing in another, nor what has no cluster.
+#[test]
+#[ignore = "needs prometheus-alertmanager: run by make test"]
+fn another_clusters_pod_of_that_name_is_another_pod() {
+    let of = |name: &str, cluster: &str, key: &str| {
+        alert(&json!({"alertname": name, "severity": "info", "cluster": cluster, "namespace": "shop", key: "web"}))
+    };
+    let sources = ["ChaoscopeTargetUnderChaos", "ChaoscopeWorkloadUnderChaos"];
+    let mut sent = vec![of(sources[0], "east", "pod"), of(sources[1], "east", "deployment")];
+    for (cluster, name) in [("east", "Here"), ("west", "There"), ("", "Nowhere")] {
+        sent.extend([("pod", "Pod"), ("deployment", "Workload")].map(|(key, what)| of(&format!("{name}{what}"), cluster, key)));
+    }
+    let sees = |example: &str, held: &[&str]| {
+        let alertmanager = Alertmanager::with(example);
+        alertmanager.post(&Value::Array(sent.clone()));
+        let held: BTreeSet<_> = held.iter().map(|it| format!("{it} shop web")).collect();
+        until(|| (named(&alertmanager, true) == held).then_some(()), || format!("{:?}", alertmanager.alerts()));
+        assert_eq!(alertmanager.alerts().len(), sent.len());
+    };
+    let example = text(EXAMPLE);
+    sees(&example, &["HerePod", "HereWorkload"]);
+    let careless = example.replace("equal: [cluster, ", "equal: [");
+    assert_ne!(careless, example);
+    sees(&careless, &["HerePod", "HereWorkload", "NowherePod", "NowhereWorkload", "TherePod", "ThereWorkload"]);
+}
+
 #[test]
 #[ignore = "needs amtool: run by make test"]
 fn sources_go_to_nobody_and_information_wakes_nobody() {

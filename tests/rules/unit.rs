@@ -42,7 +42,7 @@ fn every_rule_has_a_test() {
 }
 
 /// What is taken away from a file of rules, and the tests that must fail then.
-const TAKEN: [(&str, &str, &str, &str); 25] = [
+const TAKEN: [(&str, &str, &str, &str); 28] = [
     ("alerts.yaml", ", owner=\"ended_run\"", "", "faults"),
     ("alerts.yaml", "effect=\"effective\", owner=\"ended_run\"", "owner=\"ended_run\"", "faults"),
     (
@@ -113,6 +113,19 @@ const TAKEN: [(&str, &str, &str, &str); 25] = [
         "chaoscope_target_chaos_start_timestamp_seconds{namespace!=\"\", pod!=\"\"}",
         "suppression",
     ),
+    (
+        "recording.yaml",
+        "max by (node, namespace, pod, container, netns, experiment_namespace, experiment_kind, experiment, verdict)",
+        "max by (namespace, pod, container, netns, experiment_namespace, experiment_kind, experiment, verdict)",
+        "faults",
+    ),
+    (
+        "recording.yaml",
+        "max by (node, namespace, pod, container, netns, experiment_namespace, experiment_kind, experiment, effect, owner, what)",
+        "max by (namespace, pod, container, netns, experiment_namespace, experiment_kind, experiment, effect, owner, what)",
+        "faults",
+    ),
+    ("kube-state-metrics.yaml", "floor(chaoscope:workload_under_chaos)", "chaoscope:workload_under_chaos", "kube-state-metrics"),
 ];
 
 /// Among them what one would write first: a bare comparison, which a page without the sample resets.

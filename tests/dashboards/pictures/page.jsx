@@ -146,7 +146,7 @@ function Rows({ panel, results, width, height, session }) {
     const unit = property('unit');
     const config = {
       displayName: title,
-      custom: { align: 'auto', cellOptions: property('custom.cellOptions') ?? { type: 'auto' } },
+      custom: { ...panel.fieldConfig.defaults.custom, cellOptions: property('custom.cellOptions') ?? { type: 'auto' } },
       ...(unit && { unit }),
       ...(property('mappings') && { mappings: property('mappings') }),
     };
