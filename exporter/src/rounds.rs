@@ -24,7 +24,7 @@ use tokio::time::MissedTickBehavior;
 
 /// Time between two visits of a pod with a declared fault.
 pub const EVERY: Duration = Duration::from_secs(2);
-/// Two looks closer to each other count as one: two visits that agree must not be of one moment.
+/// Looks closer to each other count as one for verdicts: two visits that agree must not be of one moment.
 const APART: Duration = Duration::from_secs(1);
 /// How long one round may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,9 +105,6 @@ impl Rounds {
     pub fn saw(&self, sweep: &Sweep, survey: &Survey) {
         let declared = self.declared();
         let mut state = self.lock();
-        if state.fed.is_some_and(|fed| fed.elapsed() < APART) {
-            return;
-        }
         let told = declared.as_ref().is_none_or(|declared| declared.standing == Standing::Current);
         if !told {
             // What agreed before is not what will be found then.
@@ -116,10 +113,13 @@ impl Rounds {
             }
             return;
         }
-        state.fed = Some(Instant::now());
         state.stale = false;
         let declared = declared.unwrap_or_default();
-        state.judge(&declared, sweep);
+        // What is left over is looked for by every sweep: one of the whole host may always come right after a look at a few pods.
+        if !state.fed.is_some_and(|fed| fed.elapsed() < APART) {
+            state.fed = Some(Instant::now());
+            state.judge(&declared, sweep);
+        }
         state.left_over(&declared, sweep, survey);
         drop(state);
         self.news.notify_one();
