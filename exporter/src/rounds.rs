@@ -5,6 +5,7 @@
 //! in ([`Rounds::saw`]), also where nobody declares anything. To tell one more thing: a field of the model's `Report`, and [`Rounds::found`].
 
 mod report;
+mod seen;
 
 use crate::declared::{Declared, Link, Listener, Standing};
 use crate::node::closely::Closely;
@@ -16,6 +17,7 @@ use chaoscope_model::declared::{DeclaredPod, Expectation};
 use chaoscope_model::verdict::{Judged, Residue};
 use chaoscope_model::{Effect, Pod};
 use report::Reporter;
+pub use seen::Seen;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,6 +51,8 @@ struct State {
     visited: BTreeSet<String>,
     /// The last look that counted.
     fed: Option<Instant>,
+    /// How much of what is declared the last look knew.
+    seen: Seen,
     /// The connection since which looks are counted, and how many there were.
     connection: String,
     looks: u32,
@@ -67,6 +71,8 @@ pub struct Found {
     pub residue: Arc<Vec<Residue>>,
     /// Declared pods whose last visit went well.
     pub visited: BTreeSet<String>,
+    /// How much of what is declared that visit knew.
+    pub seen: Seen,
     /// How many looks there were since the connection.
     pub looks: u32,
 }
@@ -121,6 +127,7 @@ impl Rounds {
             state.judge(&declared, sweep);
         }
         state.left_over(&declared, sweep, survey);
+        state.seen.look(declared.version, sweep.took);
         drop(state);
         self.news.notify_one();
     }
@@ -130,7 +137,7 @@ impl Rounds {
         let state = self.lock();
         let looks = if state.connection == declared.connection { state.looks } else { 0 };
         let judged = state.agreement.now().to_vec();
-        Found { declared, judged, residue: Arc::clone(&state.residue), visited: state.visited.clone(), looks }
+        Found { declared, judged, residue: Arc::clone(&state.residue), visited: state.visited.clone(), seen: state.seen, looks }
     }
 
     /// Makes the rounds for ever, keeps the connection meanwhile, and tells the cluster role. Done at once where there is none.
