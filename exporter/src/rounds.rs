@@ -4,6 +4,7 @@
 //! Apart from the connection ([`crate::declared`]) and from the sweeps (`node`), neither of which knows the other; scrapes feed their own sweeps
 //! in ([`Rounds::saw`]), also where nobody declares anything. To tell one more thing: a field of the model's `Report`, and [`Rounds::found`].
 
+mod alone;
 mod report;
 mod seen;
 
@@ -120,13 +121,14 @@ impl Rounds {
             return;
         }
         state.stale = false;
+        let is_alone = declared.as_ref().is_some_and(|declared| !declared.connected);
         let declared = declared.unwrap_or_default();
         // What is left over is looked for by every sweep: one of the whole host may always come right after a look at a few pods.
         if !state.fed.is_some_and(|fed| fed.elapsed() < APART) {
             state.fed = Some(Instant::now());
             state.judge(&declared, sweep);
         }
-        state.left_over(&declared, sweep, survey);
+        state.left_over(&declared, is_alone, sweep, survey);
         state.seen.look(declared.version, sweep.took);
         drop(state);
         self.news.notify_one();
@@ -214,16 +216,23 @@ impl State {
         if self.connection != declared.connection {
             (self.connection, self.looks) = (declared.connection.clone(), 0);
         }
-        self.looks += 1;
-        let raw = judge(declared.pods.values(), sweep);
+        // Until everything was told by a connection, the list is the one from before.
+        self.looks = if declared.connected { self.looks + 1 } else { 0 };
+        let mut raw = judge(declared.pods.values(), sweep);
+        if !declared.connected {
+            alone::doubt(&mut raw, self.agreement.now());
+        }
         self.agreement.visit(raw, sweep.at);
     }
 
-    fn left_over(&mut self, declared: &Declared, sweep: &Sweep, survey: &Survey) {
+    fn left_over(&mut self, declared: &Declared, is_alone: bool, sweep: &Sweep, survey: &Survey) {
         let mut found = left_over(sweep, survey, &declared.pods);
         // Where it is not known what is declared, nothing can be said to be left over.
         let unclear = |pod: &Pod| declared.unclear.contains(&pod.uid) || declared.unclear.contains("");
         found.retain(|residue| !unclear(&residue.pod));
+        if is_alone {
+            alone::known(&mut found, &self.residue);
+        }
         let acting: BTreeSet<String> = effective(&found).map(|residue| residue.pod.uid.clone()).collect();
         let residue = self.leftovers.visit(found, sweep, sweep.at).to_vec();
         let named: BTreeSet<&String> = effective(&residue).map(|residue| &residue.pod.uid).collect();
