@@ -5,18 +5,19 @@
 //! in ([`Rounds::saw`]), also where nobody declares anything. To tell one more thing: a field of the model's `Report`, and [`Rounds::found`].
 
 mod alone;
+mod clean;
 mod report;
 mod seen;
 
 use crate::declared::{Declared, Link, Listener, Standing};
 use crate::node::closely::Closely;
-use crate::node::sweep::{Fate, Sweep};
+use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::source::Error;
 use crate::verdict::{Agreement, Leftovers, Stated, Survey, judge, left_over, stated, untold};
+use chaoscope_model::Pod;
 use chaoscope_model::declared::{DeclaredPod, Expectation};
 use chaoscope_model::verdict::{Judged, Residue};
-use chaoscope_model::{Effect, Pod};
 use report::Reporter;
 pub use seen::Seen;
 use std::collections::BTreeSet;
@@ -230,24 +231,17 @@ impl State {
         // Where it is not known what is declared, nothing can be said to be left over.
         let unclear = |pod: &Pod| declared.unclear.contains(&pod.uid) || declared.unclear.contains("");
         found.retain(|residue| !unclear(&residue.pod));
+        let acting = clean::acting(&found);
         if is_alone {
             alone::known(&mut found, &self.residue);
         }
-        let acting: BTreeSet<String> = effective(&found).map(|residue| residue.pod.uid.clone()).collect();
         let residue = self.leftovers.visit(found, sweep, sweep.at).to_vec();
-        let named: BTreeSet<&String> = effective(&residue).map(|residue| &residue.pod.uid).collect();
-        let open = |uid: &String| acting.contains(uid) && !named.contains(uid);
-        let well = sweep.namespaces.iter().filter(|it| matches!(&it.fate, Fate::Read(reading, _) if reading.errors().next().is_none()));
-        let well = well.filter(|it| it.namespace.primary).filter_map(|it| Some(it.namespace.pod.as_ref()?.uid.clone()));
-        self.visited = well.filter(|uid| declared.pods.contains_key(uid) && !open(uid)).collect();
+        let (all, open) = (clean::pods(sweep, declared.pods.values()), clean::open(acting, &residue));
+        self.visited = all.filter(|pod| !unclear(pod) && !open.contains(&pod.uid)).map(|pod| pod.uid.clone()).collect();
         if *self.residue != residue {
             self.residue = Arc::new(residue);
         }
     }
-}
-
-fn effective(residue: &[Residue]) -> impl Iterator<Item = &Residue> {
-    residue.iter().filter(|residue| residue.effect == Effect::Effective)
 }
 
 /// Whether what is, or was, declared for a pod shows in processes or files.

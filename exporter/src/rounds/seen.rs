@@ -18,7 +18,7 @@ pub struct Seen {
 }
 
 /// The number of what was declared, and whether that had been so for a while.
-pub type Knew = (u64, bool);
+pub(super) type Knew = (u64, bool);
 
 impl Seen {
     /// A look that took so long has just ended, in the light of what is declared now.
