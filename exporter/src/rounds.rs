@@ -4,18 +4,22 @@
 //! Apart from the connection ([`crate::declared`]) and from the sweeps (`node`), neither of which knows the other; scrapes feed their own sweeps
 //! in ([`Rounds::saw`]), also where nobody declares anything. To tell one more thing: a field of the model's `Report`, and [`Rounds::found`].
 
+mod alone;
+mod clean;
 mod report;
+mod seen;
 
 use crate::declared::{Declared, Link, Listener, Standing};
 use crate::node::closely::Closely;
-use crate::node::sweep::{Fate, Sweep};
+use crate::node::sweep::Sweep;
 use crate::node::sweeper::Sweeper;
 use crate::source::Error;
 use crate::verdict::{Agreement, Leftovers, Stated, Survey, judge, left_over, stated, untold};
+use chaoscope_model::Pod;
 use chaoscope_model::declared::{DeclaredPod, Expectation};
 use chaoscope_model::verdict::{Judged, Residue};
-use chaoscope_model::{Effect, Pod};
 use report::Reporter;
+pub use seen::Seen;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +28,7 @@ use tokio::time::MissedTickBehavior;
 
 /// Time between two visits of a pod with a declared fault.
 pub const EVERY: Duration = Duration::from_secs(2);
-/// Two looks closer to each other count as one: two visits that agree must not be of one moment.
+/// Looks closer to each other count as one for verdicts: two visits that agree must not be of one moment.
 const APART: Duration = Duration::from_secs(1);
 /// How long one round may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,6 +53,8 @@ struct State {
     visited: BTreeSet<String>,
     /// The last look that counted.
     fed: Option<Instant>,
+    /// How much of what is declared the last look knew.
+    seen: Seen,
     /// The connection since which looks are counted, and how many there were.
     connection: String,
     looks: u32,
@@ -67,6 +73,8 @@ pub struct Found {
     pub residue: Arc<Vec<Residue>>,
     /// Declared pods whose last visit went well.
     pub visited: BTreeSet<String>,
+    /// How much of what is declared that visit knew.
+    pub seen: Seen,
     /// How many looks there were since the connection.
     pub looks: u32,
 }
@@ -105,9 +113,6 @@ impl Rounds {
     pub fn saw(&self, sweep: &Sweep, survey: &Survey) {
         let declared = self.declared();
         let mut state = self.lock();
-        if state.fed.is_some_and(|fed| fed.elapsed() < APART) {
-            return;
-        }
         let told = declared.as_ref().is_none_or(|declared| declared.standing == Standing::Current);
         if !told {
             // What agreed before is not what will be found then.
@@ -116,11 +121,16 @@ impl Rounds {
             }
             return;
         }
-        state.fed = Some(Instant::now());
         state.stale = false;
+        let is_alone = declared.as_ref().is_some_and(|declared| !declared.connected);
         let declared = declared.unwrap_or_default();
-        state.judge(&declared, sweep);
-        state.left_over(&declared, sweep, survey);
+        // What is left over is looked for by every sweep: one of the whole host may always come right after a look at a few pods.
+        if !state.fed.is_some_and(|fed| fed.elapsed() < APART) {
+            state.fed = Some(Instant::now());
+            state.judge(&declared, sweep);
+        }
+        state.left_over(&declared, is_alone, sweep, survey);
+        state.seen.look(declared.version, sweep.took);
         drop(state);
         self.news.notify_one();
     }
@@ -130,7 +140,7 @@ impl Rounds {
         let state = self.lock();
         let looks = if state.connection == declared.connection { state.looks } else { 0 };
         let judged = state.agreement.now().to_vec();
-        Found { declared, judged, residue: Arc::clone(&state.residue), visited: state.visited.clone(), looks }
+        Found { declared, judged, residue: Arc::clone(&state.residue), visited: state.visited.clone(), seen: state.seen, looks }
     }
 
     /// Makes the rounds for ever, keeps the connection meanwhile, and tells the cluster role. Done at once where there is none.
@@ -207,31 +217,31 @@ impl State {
         if self.connection != declared.connection {
             (self.connection, self.looks) = (declared.connection.clone(), 0);
         }
-        self.looks += 1;
-        let raw = judge(declared.pods.values(), sweep);
+        // Until everything was told by a connection, the list is the one from before.
+        self.looks = if declared.connected { self.looks + 1 } else { 0 };
+        let mut raw = judge(declared.pods.values(), sweep);
+        if !declared.connected {
+            alone::doubt(&mut raw, self.agreement.now());
+        }
         self.agreement.visit(raw, sweep.at);
     }
 
-    fn left_over(&mut self, declared: &Declared, sweep: &Sweep, survey: &Survey) {
+    fn left_over(&mut self, declared: &Declared, is_alone: bool, sweep: &Sweep, survey: &Survey) {
         let mut found = left_over(sweep, survey, &declared.pods);
         // Where it is not known what is declared, nothing can be said to be left over.
         let unclear = |pod: &Pod| declared.unclear.contains(&pod.uid) || declared.unclear.contains("");
         found.retain(|residue| !unclear(&residue.pod));
-        let acting: BTreeSet<String> = effective(&found).map(|residue| residue.pod.uid.clone()).collect();
+        let acting = clean::acting(&found);
+        if is_alone {
+            alone::known(&mut found, &self.residue);
+        }
         let residue = self.leftovers.visit(found, sweep, sweep.at).to_vec();
-        let named: BTreeSet<&String> = effective(&residue).map(|residue| &residue.pod.uid).collect();
-        let open = |uid: &String| acting.contains(uid) && !named.contains(uid);
-        let well = sweep.namespaces.iter().filter(|it| matches!(&it.fate, Fate::Read(reading, _) if reading.errors().next().is_none()));
-        let well = well.filter(|it| it.namespace.primary).filter_map(|it| Some(it.namespace.pod.as_ref()?.uid.clone()));
-        self.visited = well.filter(|uid| declared.pods.contains_key(uid) && !open(uid)).collect();
+        let (all, open) = (clean::pods(sweep, declared.pods.values()), clean::open(acting, &residue));
+        self.visited = all.filter(|pod| !unclear(pod) && !open.contains(&pod.uid)).map(|pod| pod.uid.clone()).collect();
         if *self.residue != residue {
             self.residue = Arc::new(residue);
         }
     }
-}
-
-fn effective(residue: &[Residue]) -> impl Iterator<Item = &Residue> {
-    residue.iter().filter(|residue| residue.effect == Effect::Effective)
 }
 
 /// Whether what is, or was, declared for a pod shows in processes or files.

@@ -4,6 +4,7 @@
 //! Apart from the rounds, which find; here it is only compared with what was sent.
 
 use super::Found;
+use super::seen::Knew;
 use crate::declared::Link;
 use crate::source::pause::Pause;
 use chaoscope_model::verdict::{Difference, Judged, Judgement, Report, Residue, Verdict};
@@ -46,6 +47,7 @@ struct Sent {
     verdicts: BTreeMap<Key, Judgement>,
     residue: Arc<Vec<Residue>>,
     visited: BTreeSet<String>,
+    knew: Knew,
 }
 
 impl Reporter {
@@ -94,13 +96,15 @@ impl Reporter {
         let settled = found.judged.iter().filter(|it| it.judgement.reason != "settling");
         let verdicts: BTreeMap<Key, Judgement> = settled.map(|it| (key(it), it.judgement.clone())).collect();
         let at = last.filter(|_| !complete).map_or_else(Instant::now, |sent| sent.at);
-        let sent =
-            Sent { connection: connection.clone(), at, verdicts, residue: Arc::clone(&found.residue), visited: found.visited.clone() };
+        let (residue, visited, knew) = (Arc::clone(&found.residue), found.visited.clone(), found.seen.knew());
+        let sent = Sent { connection: connection.clone(), at, verdicts, residue, visited, knew };
         let last = last.filter(|_| !complete);
         let news = |key: &Key, judgement: &Judgement| last.is_none_or(|last| last.verdicts.get(key) != Some(judgement));
         let changed: Vec<_> = sent.verdicts.iter().filter(|(key, judgement)| news(key, judgement)).map(judged).collect();
         let residue = last.is_none_or(|last| last.residue != sent.residue).then(|| most(&sent.residue));
-        let visited = last.is_none_or(|last| last.visited != sent.visited);
+        // A pod that was clean before its run ended is news when it is clean afterwards.
+        let again = |last: &Sent| last.knew != sent.knew && !sent.visited.is_empty();
+        let visited = last.is_none_or(|last| last.visited != sent.visited || again(last));
         if !complete && changed.is_empty() && residue.is_none() && !visited {
             return None;
         }
@@ -232,6 +236,13 @@ mod tests {
         let visited = Found { visited: ["u".to_owned()].into(), ..found(Verdict::Missing, "no_rule", 6) };
         let told = sent(&mut reporter, &visited).unwrap();
         assert_eq!((told.visited, told.verdicts.len()), (vec!["u".to_owned()], 0));
+        assert!(sent(&mut reporter, &visited).is_none(), "no news");
+        let mut ended = visited.clone();
+        for _ in 0..2 {
+            ended.seen.look(9, std::time::Duration::ZERO); // what is declared has changed
+        }
+        assert_eq!(sent(&mut reporter, &ended).unwrap().visited, ["u"], "clean after the change too");
+        assert!(sent(&mut reporter, &ended).is_none(), "no news");
         let mut other = visited.clone();
         other.declared.connection = "8".into();
         assert!(sent(&mut reporter, &other).unwrap().complete, "another connection knows nothing");

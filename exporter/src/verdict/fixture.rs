@@ -17,27 +17,27 @@ use chaoscope_model::{Pod, Reference, Tool};
 use jiff::Timestamp;
 use std::time::Duration;
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-pub(super) fn pod() -> Pod {
+pub(crate) fn pod() -> Pod {
     Pod { namespace: "shop".into(), name: "web-0".into(), uid: "u1".into() }
 }
 
-pub(super) fn namespace(inode: u64, pod: Option<Pod>, reading: Reading) -> Observed {
+pub(crate) fn namespace(inode: u64, pod: Option<Pod>, reading: Reading) -> Observed {
     let place = Place { id: NsId { dev: 4, ino: inode }, paths: vec![] };
     let containers = vec![Resident { name: "web".into(), id: "c1".into(), pid: 100 }];
     let namespace = Namespace { place, inode, name: None, host: false, pod, primary: true, containers };
     Observed { namespace, fate: Fate::Read(Box::new(reading), Duration::ZERO) }
 }
 
-pub(super) fn empty() -> Reading {
+pub(crate) fn empty() -> Reading {
     Reading { tc: Ok(Tc::default()), sets: Ok(vec![]), legacy: Ok(vec![]), nft: Ok(vec![]) }
 }
 
 /// A whole sweep in which the pod was looked at and nothing was found.
-pub(super) fn sweep(reading: Reading) -> Sweep {
+pub(crate) fn sweep(reading: Reading) -> Sweep {
     Sweep {
         at: at(1000),
         took: Duration::ZERO,
@@ -55,50 +55,50 @@ pub(super) fn sweep(reading: Reading) -> Sweep {
     }
 }
 
-pub(super) fn looked(container: &str) -> Looked {
+pub(crate) fn looked(container: &str) -> Looked {
     Looked { pod: "u1".into(), container: container.into(), nameless: false, mounts: true, resolv_conf: true }
 }
 
 /// A process of the container `web` with this pid, its parent's one less, begun 500 s after the boot.
-pub(super) fn helper(kind: HelperKind, pid: u32) -> Helper {
+pub(crate) fn helper(kind: HelperKind, pid: u32) -> Helper {
     let target = Cgroup { pod_uid: Some("u1".into()), container_id: Some("c1".into()) };
     let start_ticks = 500 * rustix::param::clock_ticks_per_second();
     Helper { kind, tool: Tool::ChaosMesh, pid, parent: pid - 1, start_ticks, netns: None, lives_in: None, target, active: kind.is_active() }
 }
 
-pub(super) fn rule(text: &str, set: Option<&str>, verdict: Verdict) -> Rule {
+pub(crate) fn rule(text: &str, set: Option<&str>, verdict: Verdict) -> Rule {
     let set = set
         .map(|name| Part::Set(SetMatch { index: 1, name: Some(name.into()), inverted: false, directions: "dst,dst".into(), more: None }));
     Rule { parts: set.into_iter().chain([Part::Text(text.into())]).collect(), verdict, counters: None, verdict_map: false }
 }
 
-pub(super) fn jump(to: &str) -> Rule {
+pub(crate) fn jump(to: &str) -> Rule {
     rule(&format!("-j {to}"), None, Verdict::Jump(to.into()))
 }
 
-pub(super) fn drop_rule(set: &str) -> Rule {
+pub(crate) fn drop_rule(set: &str) -> Rule {
     rule("-j DROP", Some(set), Verdict::Drop)
 }
 
-pub(super) fn chain(name: &str, rules: Vec<Rule>) -> Chain {
+pub(crate) fn chain(name: &str, rules: Vec<Rule>) -> Chain {
     let hooked = matches!(name, "INPUT" | "OUTPUT" | "PREROUTING");
     Chain { name: name.into(), hooked, policy: if hooked { "ACCEPT" } else { "-" }, reachable: None, rules }
 }
 
 /// One legacy table of IPv4.
-pub(super) fn table(name: &str, chains: Vec<Chain>) -> Reading {
+pub(crate) fn table(name: &str, chains: Vec<Chain>) -> Reading {
     let mut table = Table { backend: Backend::Legacy, family: Family::Ipv4, name: name.into(), chains };
     mark_reachable(&mut table);
     Reading { legacy: Ok(vec![table]), ..empty() }
 }
 
-pub(super) fn netem(device: &str, handle: u32) -> Qdisc {
+pub(crate) fn netem(device: &str, handle: u32) -> Qdisc {
     let options = Options::Netem(Netem { delay_seconds: 0.1, limit_packets: 1000, ..Netem::default() });
     qdisc(device, "netem", handle, options)
 }
 
 /// As Chaos Mesh builds it for filtered faults.
-pub(super) fn prio(device: &str, handle: u32) -> Qdisc {
+pub(crate) fn prio(device: &str, handle: u32) -> Qdisc {
     qdisc(device, "prio", handle, Options::Prio(Prio { bands: 4, priomap: [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1] }))
 }
 
@@ -107,12 +107,12 @@ fn qdisc(device: &str, kind: &str, handle: u32, options: Options) -> Qdisc {
     Qdisc { device: device.into(), ifindex: 2, kind: kind.into(), handle, parent, options, statistics }
 }
 
-pub(super) fn experiment(kind: &str, name: &str) -> Reference {
+pub(crate) fn experiment(kind: &str, name: &str) -> Reference {
     Reference { kind: kind.into(), namespace: "shop".into(), name: name.into(), uid: String::new() }
 }
 
 /// Injected, in container `web`.
-pub(super) fn target(kind: &str, name: &str, expects: Expectation) -> DeclaredTarget {
+pub(crate) fn target(kind: &str, name: &str, expects: Expectation) -> DeclaredTarget {
     DeclaredTarget {
         run: format!("run of {name}"),
         target: "shop/web-0/web".into(),
@@ -125,15 +125,15 @@ pub(super) fn target(kind: &str, name: &str, expects: Expectation) -> DeclaredTa
     }
 }
 
-pub(super) fn declared(targets: Vec<DeclaredTarget>) -> DeclaredPod {
+pub(crate) fn declared(targets: Vec<DeclaredTarget>) -> DeclaredPod {
     DeclaredPod { pod: pod(), targets, ..DeclaredPod::default() }
 }
 
-pub(super) fn ended(kind: &str, name: &str, second: i64) -> EndedRun {
+pub(crate) fn ended(kind: &str, name: &str, second: i64) -> EndedRun {
     EndedRun { run: format!("run of {name} at {second}"), experiment: experiment(kind, name), ended_at: at(second) }
 }
 
 /// In sync.
-pub(super) fn applied<T>(spec: T) -> Applied<T> {
+pub(crate) fn applied<T>(spec: T) -> Applied<T> {
     Applied { generation: 2, observed: 2, failure: String::new(), incomplete: String::new(), spec }
 }

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How long something must have been there.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// Visits closer to each other are of one moment.
+const APART: SignedDuration = SignedDuration::from_secs(1);
 /// Most that are remembered; of more than these, effective things and those seen first.
 const MOST: usize = 10_000;
 
@@ -44,7 +46,7 @@ impl Leftovers {
         for (identity, residue) in found {
             match self.known.get_mut(&identity) {
                 Some(known) => {
-                    known.again |= is_new;
+                    known.again |= is_new && at.duration_since(known.residue.first_seen).abs() >= APART;
                     known.residue = Residue { first_seen: known.residue.first_seen, ..residue };
                 }
                 None => drop(self.known.insert(identity, Known { residue, again: false })),

@@ -10,7 +10,7 @@ mod dns;
 pub mod faults;
 mod findings;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod http;
 mod io;
 mod judge;

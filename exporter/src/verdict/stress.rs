@@ -65,26 +65,23 @@ impl Here<'_> {
         if self.of_kind(kind) { Ok(()) } else { Err(self.gone(kind.as_str())) }
     }
 
-    /// What of the process is not as told. One that began at another time in another container has only the same pid.
+    /// What of the process is not as told. One that began at another time in another container has only the same pid; in its own container it
+    /// is the one, and a clock has been set: times of starts are counted from the boot, whose time moves with the clock.
     fn by_pid(&self, kind: HelperKind, pid: u32, started_at: Option<Timestamp>) -> Result<Vec<Difference>, Judgement> {
         let text = format!("{} (pid {pid})", kind.as_str());
         let all = self.sweep.helpers.iter().filter(|(_, helper)| helper.kind == kind);
         let found = all.into_iter().find(|(_, helper)| helper.pid == pid || helper.parent == pid);
         let (pod, helper) = found.ok_or_else(|| self.gone(&text))?;
         let is_own = pod.as_ref().is_some_and(|pod| pod.uid == self.declared.pod.uid) && may_be(helper, &self.target.container, self.sweep);
-        let mut out = Vec::new();
-        if let Some(told) = started_at {
-            let began = self.began(helper).ok_or_else(|| unknown("read_failed"))?;
-            if began.duration_since(told).abs() > TOLERANCE {
-                let read = began.round(jiff::Unit::Second).unwrap_or(began);
-                out.push(Difference { parameter: "started_at".into(), declared: told.to_string(), read: read.to_string() });
-            }
-        }
-        if is_own {
-            return Ok(out);
-        }
-        if !out.is_empty() {
-            return Err(self.gone(&text));
+        let in_time = match started_at {
+            Some(told) => self.began(helper).ok_or_else(|| unknown("read_failed"))?.duration_since(told).abs() <= TOLERANCE,
+            None => true,
+        };
+        match (is_own, in_time) {
+            (true, true) => return Ok(Vec::new()),
+            (true, false) => return Err(unknown("clock")),
+            (false, false) => return Err(self.gone(&text)),
+            (false, true) => {}
         }
         let read = helper.target.container_id.as_deref().map_or("", |id| name(self.sweep, id).unwrap_or(id));
         Ok(vec![Difference { parameter: "container".into(), declared: self.target.container.clone(), read: read.to_owned() }])
@@ -157,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_that_somebody_else_has_now_is_missing_and_another_place_or_time_is_a_drift() {
+    fn a_pid_that_somebody_else_has_now_is_missing_another_place_is_a_drift_and_another_time_alone_is_a_clock() {
         let mut elsewhere = burning();
         elsewhere.namespaces[0].namespace.containers.push(Resident { name: "sidecar".into(), id: "c2".into(), pid: 101 });
         elsewhere.helpers[0].1.target.container_id = Some("c2".into());
@@ -167,7 +164,7 @@ mod tests {
         assert_eq!(told(&wrapper(), &elsewhere), ("drifted", "container".into()));
         let mut later = burning();
         later.helpers[0].1.start_ticks *= 2;
-        assert_eq!(told(&wrapper(), &later), ("drifted", "started_at".into()));
+        assert_eq!(told(&wrapper(), &later), ("unknown", "clock".into()));
         elsewhere.helpers[0].1.start_ticks *= 2;
         assert_eq!(told(&wrapper(), &elsewhere), ("missing", "no_process".into()), "another one with its pid");
     }

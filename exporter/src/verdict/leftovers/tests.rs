@@ -55,6 +55,16 @@ const ALL: [(&str, &str); 8] = [
 ];
 
 #[test]
+fn two_visits_of_one_moment_are_one() {
+    let mut leftovers = Leftovers::default();
+    let moment = at(0) + SignedDuration::from_millis(900);
+    leftovers.visit(vec![left("rule", "legacy ipv4 filter INPUT/a_", 0)], &whole(), at(0));
+    leftovers.visit(vec![left("rule", "legacy ipv4 filter INPUT/a_", 0)], &whole(), moment);
+    assert!(leftovers.visit(vec![], &blind(), at(40)).is_empty(), "nobody has seen it again");
+    assert_eq!(leftovers.visit(vec![left("rule", "legacy ipv4 filter INPUT/a_", 42)], &whole(), at(42)).len(), 1);
+}
+
+#[test]
 fn it_takes_two_visits_and_the_time_of_grace() {
     let mut leftovers = Leftovers::default();
     let mut visit = |second: i64| leftovers.visit(vec![left("qdisc", "netem", second)], &whole(), at(second)).to_vec();
