@@ -58,7 +58,13 @@ fn now() -> Now {
 
 /// One node that is connected and one that is not; and a target whose pod is gone.
 fn nodes() -> NodesNow {
-    let node = |name: &str, since| NodeNow { name: name.into(), connected_since: since, heard_at: since, ..NodeNow::default() };
+    let node = |name: &str, since| NodeNow {
+        name: name.into(),
+        connected_since: since,
+        heard_at: since,
+        awaited: since.is_none(),
+        ..NodeNow::default()
+    };
     let target = TargetName { namespace: "shop".to_owned(), pod: "web-1".to_owned(), container: String::new() };
     let judgement = Judgement::new(Verdict::Missing, "pod_gone");
     let judged = JudgedNow { experiment: about("NetworkChaos", "cut"), target, judgement };

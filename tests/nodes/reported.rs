@@ -47,8 +47,17 @@ fn verdicts_are_in_the_run_in_its_events_and_in_the_journal() {
     let keys = lab.program.event_keys();
     lab.program.kill();
     lab.program.again();
-    lab.target("cut", |target| target["verdict"] == "missing" && target["verdict_reason"] == "no_rule");
-    assert_eq!(lab.program.event_keys(), keys, "a restart tells nothing twice");
+    lab.target("cut", |target| target["verdict"] == "unknown" && target["verdict_reason"] == "no_node");
+    let after = lab.program.event_keys();
+    assert_eq!(
+        (keys.iter().all(|key| after.contains(key)), after.len()),
+        (true, keys.len() + 1),
+        "nobody looks; else nothing is told twice"
+    );
+    let mut node = Node::connect(lab.program.address, "n1");
+    node.until_ready();
+    assert_eq!(node.report(&said(&[verdict(&run, "in_force", "", &json!([]))])), 204);
+    lab.target("cut", |target| target["verdict"] == "in_force");
     assert_eq!(lab.program.json("/api/experiments")[0]["name"], "cut", "the dashboard's shapes are as they were");
 
     lab.kube.put(&recovered(&cut));
@@ -87,6 +96,43 @@ fn what_is_left_after_the_end_is_said_of_the_target_and_goes() {
     lab.target("cut", |target| target["residue"] == "none");
     assert_eq!((lab.events("cut", "ResidueGone").len(), lab.events("cut", "ResidueFound").len()), (2, 1));
     assert_eq!(lab.program.json("/api/v1/nodes")["nodes"][0]["residue"], json!([]));
+}
+
+#[test]
+#[ignore = "needs a kube-apiserver: run by make test"]
+fn a_pod_that_goes_after_the_end_takes_what_was_left_with_it() {
+    let lab = Lab::new(&[]);
+    let cut = lab.partition("cut", &["web-0"]);
+    lab.target("cut", |target| target["node"] == "n1");
+    lab.kube.put(&recovered(&cut));
+    let run = lab.run("cut", |run| run["outcome"] == "recovered");
+    assert_eq!(run["targets"][0]["residue"], Value::Null, "nobody has looked");
+    lab.kube.delete(&pod("shop", "web-0"));
+    lab.target("cut", |target| target["residue"] == "none");
+}
+
+#[test]
+#[ignore = "needs a kube-apiserver: run by make test"]
+fn what_may_be_of_several_runs_is_not_clean_and_another_nodes_pod_is_not_spoken_of() {
+    let lab = Lab::new(&[]);
+    let cut = lab.partition("cut", &["web-0"]);
+    lab.target("cut", |target| target["node"] == "n1");
+    lab.kube.put(&recovered(&cut));
+    lab.run("cut", |run| run["outcome"] == "recovered");
+    let uid = lab.uid("web-0");
+    let left = json!([{ "pod": { "namespace": "shop", "name": "web-0", "uid": uid }, "container": "", "netns": "", "effect": "effective",
+        "owner": "ended_run", "what": "qdisc", "object": "eth0 1:", "tool": "chaos-mesh", "experiment": null, "run": null,
+        "first_seen": "2026-11-21T12:00:00Z" }]);
+    let mut other = Node::connect(lab.program.address, "n2");
+    other.until_ready();
+    assert_eq!(other.report(&json!({ "complete": true, "residue": left })), 204);
+    let mut node = Node::connect(lab.program.address, "n1");
+    node.until_ready();
+    assert_eq!(node.report(&json!({ "complete": true, "residue": left, "visited": [uid] })), 204);
+    lab.target("cut", |target| target["residue"] == "effective");
+    let nodes = lab.program.json("/api/v1/nodes")["nodes"].take();
+    let counts: Vec<usize> = nodes.as_array().unwrap().iter().map(|node| node["residue"].as_array().unwrap().len()).collect();
+    assert_eq!(counts, [1, 0], "{nodes}");
 }
 
 #[test]

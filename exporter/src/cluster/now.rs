@@ -149,6 +149,8 @@ pub struct NodeNow {
     pub connected_since: Option<Timestamp>,
     /// When it last connected or sent a report.
     pub heard_at: Option<Timestamp>,
+    /// Whether it has a target of an open run.
+    pub awaited: bool,
     /// What release it says to be.
     pub release: String,
     /// Pods it is told of.

@@ -9,10 +9,10 @@ use crate::cluster::index::{Index, Standing};
 use crate::verdict::apart;
 use chaoscope_model::Effect;
 use chaoscope_model::observation::{JudgedAt, Left, Observation};
-use chaoscope_model::run::TargetState;
-use chaoscope_model::verdict::{Difference, Judged, Judgement, Report, Residue, Verdict};
+use chaoscope_model::run::{Run, TargetState};
+use chaoscope_model::verdict::{Difference, Judged, Judgement, Owner, Report, Residue, Verdict};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Most bytes of a report.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -123,7 +123,9 @@ impl Roll {
     fn take(&mut self, index: &Index, name: &str, report: Report, now: Timestamp) -> Result<Vec<JudgedAt>, Refusal> {
         let node = self.nodes.get_mut(name).filter(|node| node.line.as_ref().is_some_and(|line| line.connection() == report.connection));
         let node = node.ok_or(Refusal::OtherConnection)?;
-        let own_pod = |residue: &Residue| residue.pod.uid.is_empty() || !residue.pod.namespace.is_empty();
+        let own_pod =
+            |residue: &Residue| residue.pod.uid.is_empty() || (!residue.pod.namespace.is_empty() && index.may_be_on(&residue.pod, name));
+        node.reported = true;
         if let Some(residue) = report.residue {
             node.residue = residue.into_iter().filter(own_pod).collect();
             if let Some((name, _)) = self.nodes.get_key_value(name) {
@@ -132,6 +134,7 @@ impl Roll {
         }
         let Some(node) = self.nodes.get_mut(name) else { return Err(Refusal::OtherConnection) };
         node.visited = report.visited.into_iter().collect();
+        let Some(node) = self.nodes.get(name) else { return Err(Refusal::OtherConnection) };
         let (experiments, residue, visited) = (&node.experiments, &node.residue, &node.visited);
         let said: HashMap<(&str, &str, &str), &Judgement> =
             report.verdicts.iter().map(|it| ((it.run.as_str(), it.target.as_str(), it.selector.as_str()), &it.judgement)).collect();
@@ -142,7 +145,8 @@ impl Roll {
                 let (judgement, left) = if standing.run.is_open() {
                     (news(standing, told, report.complete), None)
                 } else {
-                    (None, left(standing, residue, visited, now))
+                    let seen = self.learned(uid, &standing.run.id).and_then(|at| at.checked_add(VISIT).ok()).is_some_and(|at| now >= at);
+                    (None, left(standing, residue, seen && standing.site.as_ref().is_some_and(|site| visited.contains(&*site.uid))))
                 };
                 if judgement.is_some() || left.is_some() {
                     found.push(judged(uid, name, standing, judgement.unwrap_or(Judgement::new(Verdict::Unknown, "")), left, now));
@@ -169,23 +173,73 @@ fn news(standing: &Standing<'_>, told: Option<&Judgement>, complete: bool) -> Op
     (standing.known != Some(told)).then(|| told.clone())
 }
 
-/// What is left of a run that ended, where that is news.
-fn left(standing: &Standing<'_>, residue: &[Residue], visited: &HashSet<String>, now: Timestamp) -> Option<Left> {
-    let (run, uid) = (standing.run, &*standing.site.as_ref()?.uid);
-    let of_run = |it: &&Residue| {
-        let named =
-            |about: &chaoscope_model::Reference| about.kind == run.kind && about.namespace == run.namespace && about.name == run.name;
-        it.pod.uid == uid && (it.run.as_deref() == Some(&run.id) || (it.run.is_none() && it.experiment.as_ref().is_some_and(named)))
-    };
+/// What is left of a run that ended, where that is news. `visited`: its pod was looked at well after the end.
+fn left(standing: &Standing<'_>, residue: &[Residue], visited: bool) -> Option<Left> {
+    let uid = &*standing.site.as_ref()?.uid;
     let worst = |it: &Residue| if it.effect == Effect::Effective { Left::Effective } else { Left::Benign };
-    let over = standing.target.recovered_at.max(run.ended_at)?;
-    let late = || over.checked_add(VISIT).is_ok_and(|seen| now >= seen);
-    let left = residue.iter().filter(of_run).map(worst).max();
-    let left = left.or_else(|| (visited.contains(uid) && late() && standing.target.injected_at.is_some()).then_some(Left::None))?;
+    let left = residue.iter().filter(|it| it.pod.uid == uid && may_be_of(it, standing.run)).map(worst).max();
+    let left = left.or_else(|| (visited && standing.target.injected_at.is_some()).then_some(Left::None))?;
     (standing.target.residue.as_deref() != Some(left.as_str())).then_some(left)
+}
+
+/// Whether something left over is of a run: it says so, or it is of a run that ended and may be any of its kind.
+fn may_be_of(residue: &Residue, run: &Run) -> bool {
+    match (&residue.run, &residue.experiment) {
+        (Some(of), _) => *of == run.id,
+        (None, Some(about)) => about.kind == run.kind && about.namespace == run.namespace && about.name == run.name,
+        (None, None) => residue.owner == Owner::EndedRun && leaves(&run.kind, &residue.what),
+    }
+}
+
+/// Whether experiments of a kind leave such things.
+fn leaves(kind: &str, what: &str) -> bool {
+    match what {
+        "helper" => ["HTTPChaos", "IOChaos", "StressChaos"].contains(&kind),
+        "mount" => ["IOChaos", "DNSChaos"].contains(&kind),
+        _ => kind == "NetworkChaos",
+    }
+}
+
+/// What a run that ended left of a pod that is gone, or was replaced: nothing, for its namespaces went with it.
+pub(super) fn gone_with_its_pod(index: &Index, standing: &Standing<'_>) -> Option<Left> {
+    let site = standing.site.as_ref().filter(|_| standing.target.injected_at.is_some())?;
+    (site.gone || index.is_gone(standing.target, &site.uid)).then_some(Left::None)
 }
 
 fn judged(uid: &str, node: &str, standing: &Standing<'_>, judgement: Judgement, residue: Option<Left>, at: Timestamp) -> JudgedAt {
     let (run, target, selector) = (standing.run.id.clone(), standing.target.id.clone(), standing.selector.to_owned());
     JudgedAt { uid: uid.to_owned(), node: node.to_owned(), judged: Judged { run, target, selector, judgement }, residue, at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn run(kind: &str) -> Run {
+        let bare = json!({
+            "id": "r", "tool": "chaos-mesh", "cluster": "", "kind": kind, "action": "", "namespace": "shop", "name": "cut", "uid": "u",
+            "ordinal": 1, "phase": "finished", "outcome": "recovered", "started_at": "2026-01-01T00:00:00Z", "baseline": false,
+            "precision": {}, "parameters": {}, "labels": {}, "targets": [],
+        });
+        serde_json::from_value(bare).unwrap()
+    }
+
+    fn residue(owner: &str, what: &str, name: Option<&str>, run: Option<&str>) -> Residue {
+        let experiment = name.map(|name| json!({ "kind": "NetworkChaos", "namespace": "shop", "name": name, "uid": "" }));
+        let bare = json!({ "pod": { "namespace": "shop", "name": "web-0", "uid": "p" }, "container": "", "netns": "", "effect": "effective",
+            "owner": owner, "what": what, "object": "eth0 1:", "tool": "chaos-mesh", "experiment": experiment, "run": run,
+            "first_seen": "2026-11-21T12:00:00Z" });
+        serde_json::from_value(bare).unwrap()
+    }
+
+    #[test]
+    fn what_any_of_several_runs_may_have_left_is_held_against_each_of_that_kind() {
+        let of = |kind, owner, what, name, id| may_be_of(&residue(owner, what, name, id), &run(kind));
+        assert!(of("NetworkChaos", "ended_run", "qdisc", None, None));
+        assert!(!of("StressChaos", "ended_run", "qdisc", None, None) && of("StressChaos", "ended_run", "helper", None, None));
+        assert!(!of("NetworkChaos", "unknown", "qdisc", None, None), "anybody's");
+        assert!(of("NetworkChaos", "unknown", "qdisc", Some("cut"), None) && !of("NetworkChaos", "ended_run", "qdisc", Some("cot"), None));
+        assert!(of("NetworkChaos", "ended_run", "qdisc", None, Some("r")) && !of("NetworkChaos", "ended_run", "qdisc", None, Some("q")));
+    }
 }

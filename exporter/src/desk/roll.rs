@@ -3,12 +3,13 @@
 //! Apart from the task that goes round (`round`) so that each rule is a test of its own.
 
 use super::line::{Ended, Line};
-use crate::cluster::index::Place;
+use crate::cluster::index::{Index, Place, Standing};
 use crate::cluster::now::{JudgedNow, NodeNow, NodesNow};
-use crate::verdict::apart::Contact;
+use crate::verdict::apart::{self, Contact};
 use chaoscope_model::declared::EndedRun;
 use chaoscope_model::observation::JudgedAt;
-use chaoscope_model::verdict::Residue;
+use chaoscope_model::run::TargetState;
+use chaoscope_model::verdict::{Judgement, Residue, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(super) struct Roll {
     /// What the cluster role judges itself, by uid of the experiment.
     pub(super) judged: BTreeMap<String, Vec<JudgedNow>>,
     pub(super) pace: Pace,
+    /// When it was learned that a run ended, by uid of the experiment and the run.
+    ends: BTreeMap<String, BTreeMap<String, Timestamp>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,8 @@ pub(super) struct Node {
     release: String,
     pods: usize,
     pub(super) residue: Vec<Residue>,
+    /// Whether it ever reported to this process.
+    pub(super) reported: bool,
     /// Pods (by uid) whose last visit went well.
     pub(super) visited: HashSet<String>,
     /// Runs that ended on its pods, by namespace and name; `None`: not looked up yet.
@@ -175,6 +180,31 @@ impl Roll {
         if node.line.is_some() || node.lost.is_some_and(lately) { Contact::Connected } else { Contact::Silent }
     }
 
+    /// A verdict of before this process began, of a node that has not reported since: nobody looks.
+    pub(super) fn unheard(&self, standing: &Standing<'_>, node: &str) -> Option<Judgement> {
+        let known = standing.known.filter(|_| apart::is_nodes(standing.expects))?;
+        let restored = known.verdict != Verdict::Unknown || known.reason == "no_node";
+        let reported = self.nodes.get(node).is_some_and(|node| node.reported);
+        (restored && !reported && !matches!(standing.target.state, TargetState::Recovered | TargetState::Failed | TargetState::Gone))
+            .then(|| Judgement::new(Verdict::Unknown, "no_node"))
+    }
+
+    /// Notes which runs of an experiment are seen to have ended. This host's clock counts, which need not be that of who wrote the end.
+    pub(super) fn learn(&mut self, index: &Index, uid: &str, now: Timestamp) {
+        let before = self.ends.remove(uid).unwrap_or_else(BTreeMap::new);
+        let standings = index.standings(uid, now);
+        let ended = standings.iter().map(|standing| standing.run).filter(|run| !run.is_open());
+        let ends: BTreeMap<_, _> = ended.map(|run| (run.id.clone(), before.get(&run.id).copied().unwrap_or(now))).collect();
+        if !ends.is_empty() {
+            self.ends.insert(uid.to_owned(), ends);
+        }
+    }
+
+    /// When it was learned that a run ended.
+    pub(super) fn learned(&self, uid: &str, run: &str) -> Option<Timestamp> {
+        self.ends.get(uid)?.get(run).copied()
+    }
+
     /// Notes how many pods a node is told of.
     pub(super) fn told(&mut self, name: &str, pods: usize) {
         self.nodes.get_mut(name).into_iter().for_each(|node| node.pods = pods);
@@ -201,6 +231,7 @@ impl Roll {
             name: Arc::clone(name),
             connected_since: node.since,
             heard_at: node.heard,
+            awaited: !node.open.is_empty(),
             release: node.release.clone(),
             pods: node.pods,
             residue: node.residue.clone(),

@@ -5,6 +5,7 @@
 //! nothing did takes two locks.
 
 use super::Desk;
+use super::report::gone_with_its_pod;
 use super::roll::Roll;
 use crate::cluster::index::{Index, MOST_ENDED};
 use crate::cluster::now::JudgedNow;
@@ -98,6 +99,7 @@ impl Roll {
     /// What the cluster role says itself about the targets of an experiment, where that is new.
     fn judge(&mut self, index: &Index, uid: &str, now: Timestamp) -> Vec<JudgedAt> {
         let (mut news, mut mine) = (Vec::new(), Vec::new());
+        self.learn(index, uid, now);
         for standing in index.standings(uid, now) {
             let target = standing.target;
             let judged = |judgement: Judgement, residue| JudgedAt {
@@ -113,12 +115,14 @@ impl Roll {
                 at: now,
             };
             if !standing.run.is_open() {
-                let left = apart::left(&standing).filter(|left| target.residue.as_deref() != Some(left.as_str()));
+                let left = apart::left(&standing)
+                    .or_else(|| gone_with_its_pod(index, &standing))
+                    .filter(|left| target.residue.as_deref() != Some(left.as_str()));
                 news.extend(left.map(|left| judged(Judgement::new(Verdict::Unknown, ""), Some(left))));
                 continue;
             }
             let node = standing.site.as_ref().map_or("", |site| &site.node);
-            let Some(judgement) = apart::judge(&standing, self.contact(node, now)) else {
+            let Some(judgement) = apart::judge(&standing, self.contact(node, now)).or_else(|| self.unheard(&standing, node)) else {
                 // What it said before does not hold any more; its node will say.
                 if standing.known.is_some_and(apart::is_own) {
                     news.push(judged(Judgement::new(Verdict::Unknown, "not_visited"), None));

@@ -10,10 +10,10 @@ impl Family for Nodes {
     fn encode(&self, world: &World, out: &mut Exposition<'_>) -> fmt::Result {
         let Some(nodes) = world.now().and_then(|now| now.nodes.as_ref()) else { return Ok(()) };
         let connected = nodes.nodes.iter().filter(|node| node.connected_since.is_some()).count() as u64;
-        let silent = nodes.nodes.len() as u64 - connected;
+        let silent = nodes.nodes.iter().filter(|node| node.connected_since.is_none() && node.awaited).count() as u64;
         let states = [("connected", connected), ("silent", silent)].map(|(state, count)| (vec![("state", state.into())], count));
-        let help = "Nodes whose node role is connected (connected), and those that have a target of an open run or were connected within the \
-            last hour, and are not now (silent).";
+        let help =
+            "Nodes whose node role is connected (connected), and those that have a target of an open run and are not connected (silent).";
         out.gauge("chaoscope_nodes", help, states)
     }
 }

@@ -173,7 +173,14 @@ impl Index {
         }
     }
 
-    fn is_gone(&self, target: &Target, uid: &str) -> bool {
+    /// Whether a pod may be on a node: it is not known, or that is where it was seen.
+    pub fn may_be_on(&self, pod: &Pod, node: &str) -> bool {
+        let known = self.named.get(&format!("{}/{}", pod.namespace, pod.name)).and_then(|named| named.pods.get(pod.uid.as_str()));
+        known.is_none_or(|known| known.node.is_empty() || &*known.node == node)
+    }
+
+    /// Whether a target's pod of this uid was seen to go.
+    pub fn is_gone(&self, target: &Target, uid: &str) -> bool {
         let named = self.named.get(&format!("{}/{}", target.namespace, target.pod));
         named.and_then(|named| named.pods.get(uid)).is_some_and(|pod| pod.gone)
     }

@@ -55,6 +55,7 @@ fn nodes_are_shown_for_an_hour_and_as_long_as_they_are_needed() {
     roll.place("u", [place("needed", true, None), place("over", false, Some(at(300)))].into(), at(20));
     let shown = |name: &str| (name.to_owned(), false);
     assert_eq!(names(&roll, 3609), [shown("gone"), shown("needed")]);
+    assert_eq!(roll.now(at(21)).nodes.iter().map(|node| node.awaited).collect::<Vec<_>>(), [false, true], "nobody waits for what is gone");
     assert_eq!(names(&roll, 3610), [shown("needed")]);
     assert!(roll.due(at(300)).contains("u"));
     roll.place("u", BTreeSet::new(), at(301));
