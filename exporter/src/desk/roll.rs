@@ -5,7 +5,7 @@
 use super::line::{Ended, Line};
 use crate::cluster::index::Place;
 use crate::cluster::now::{JudgedNow, NodeNow, NodesNow};
-use crate::verdict::apart::Contact;
+use crate::verdict::apart::{Contact, Doubts};
 use chaoscope_model::declared::EndedRun;
 use chaoscope_model::observation::JudgedAt;
 use chaoscope_model::verdict::Residue;
@@ -35,6 +35,7 @@ pub(super) struct Roll {
     pub(super) dirty: BTreeSet<Arc<str>>,
     /// What the cluster role judges itself, by uid of the experiment.
     pub(super) judged: BTreeMap<String, Vec<JudgedNow>>,
+    pub(super) doubts: Doubts,
     pub(super) pace: Pace,
 }
 

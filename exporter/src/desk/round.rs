@@ -82,6 +82,7 @@ impl Roll {
     fn follow(&mut self, index: &mut Index, now: Timestamp) -> Vec<JudgedAt> {
         let mut changed = index.take_changed();
         changed.extend(self.due(now));
+        changed.extend(self.doubts.due(now));
         let mut found = self.pace.due(now);
         for uid in &changed {
             let places = index.places(uid, now);
@@ -118,7 +119,8 @@ impl Roll {
                 continue;
             }
             let node = standing.site.as_ref().map_or("", |site| &site.node);
-            let Some(judgement) = apart::judge(&standing, self.contact(node, now)) else {
+            let found = apart::judge(&standing, self.contact(node, now));
+            let Some(judgement) = found.map(|found| self.doubts.pass(&standing, uid, found, now)) else {
                 // What it said before does not hold any more; its node will say.
                 if standing.known.is_some_and(apart::is_own) {
                     news.push(judged(Judgement::new(Verdict::Unknown, "not_visited"), None));

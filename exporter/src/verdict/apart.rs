@@ -6,8 +6,16 @@
 use crate::cluster::index::Standing;
 use chaoscope_model::declared::Expectation;
 use chaoscope_model::observation::{FailedContainer, Left};
-use chaoscope_model::run::TargetState;
+use chaoscope_model::run::{Phase, TargetState};
 use chaoscope_model::verdict::{Difference, Judgement, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+const NOT_REPLACED: &str = "not_replaced";
+/// A first "not replaced" is held back so long: the experiment and its pod are two objects, written and told one after the other.
+const DOUBT: SignedDuration = SignedDuration::from_secs(2);
+/// When something was first found need not be known longer.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whether a target's node can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,42 @@ pub enum Contact {
     Connected,
     /// It is not.
     Silent,
+}
+
+/// When something was first found missing that may only be late.
+#[derive(Default)]
+pub struct Doubts {
+    /// By uid of the experiment, run and target.
+    since: BTreeMap<[String; 3], Timestamp>,
+    /// Experiments to be looked at again.
+    due: BTreeSet<(Timestamp, String)>,
+}
+
+impl Doubts {
+    /// What holds of what was found now: until a second look, what held before.
+    pub fn pass(&mut self, standing: &Standing<'_>, uid: &str, found: Judgement, now: Timestamp) -> Judgement {
+        let key = [uid, &standing.run.id, &standing.target.id].map(str::to_owned);
+        if found.reason != NOT_REPLACED || standing.known.is_some_and(|known| known.verdict == Verdict::Missing) {
+            self.since.remove(&key);
+            return found;
+        }
+        let since = *self.since.entry(key).or_insert(now);
+        if now.duration_since(since) >= DOUBT {
+            return found;
+        }
+        self.due.extend(since.checked_add(DOUBT).map(|at| (at, uid.to_owned())));
+        standing.known.cloned().unwrap_or_else(|| Judgement::new(Verdict::Unknown, "settling"))
+    }
+
+    /// Experiments to be looked at again by now.
+    pub fn due(&mut self, now: Timestamp) -> BTreeSet<String> {
+        self.since.retain(|_, since| now.duration_since(*since) < REMEMBERED);
+        let mut experiments = BTreeSet::new();
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            experiments.extend(self.due.pop_first().map(|(_, uid)| uid));
+        }
+        experiments
+    }
 }
 
 /// What was found about a target of an open run; `None`: its node says.
@@ -34,11 +78,17 @@ pub fn judge(standing: &Standing<'_>, contact: Contact) -> Option<Judgement> {
         _ => {}
     }
     match standing.expects {
+        Expectation::PodFailure if acts && is_recovering(standing) => unknown("recovering"),
         Expectation::PodFailure => standing.failed.filter(|_| acts).map(|failed| replaced(standing, failed)),
         Expectation::OtherEnd | Expectation::Unsupported => None,
         _ if contact == Contact::Silent && acts && site.is_some_and(|site| !site.node.is_empty()) => unknown("no_node"),
         _ => None,
     }
+}
+
+/// The pod is put back first, and called so afterwards.
+fn is_recovering(standing: &Standing<'_>) -> bool {
+    standing.run.phase == Phase::Recovering || standing.target.state == TargetState::Recovering
 }
 
 /// Whether a judgement is one that only the cluster role makes.
@@ -64,7 +114,7 @@ fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
     if mine.peek().is_none() {
         let declared = "replaced".to_owned();
         let differences = vec![Difference { parameter: "image".into(), declared, read: String::new() }];
-        return Judgement { differences, ..Judgement::new(Verdict::Missing, "not_replaced") };
+        return Judgement { differences, ..Judgement::new(Verdict::Missing, NOT_REPLACED) };
     }
     let untouched: Vec<Difference> = mine
         .filter(|failed| !failed.replaced)
@@ -78,7 +128,7 @@ fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
     if untouched.is_empty() {
         return Judgement::in_force();
     }
-    Judgement { differences: untouched, ..Judgement::new(Verdict::Missing, "not_replaced") }
+    Judgement { differences: untouched, ..Judgement::new(Verdict::Missing, NOT_REPLACED) }
 }
 
 /// Whether a container's annotation is of this experiment and target. A key that would be too long names the container alone (Chaos Mesh,
@@ -89,3 +139,6 @@ fn is_of(standing: &Standing<'_>, failed: &FailedContainer) -> bool {
     let short = !failed.annotation.starts_with("chaos-mesh-");
     (container.is_empty() || *container == failed.container) && (short || failed.annotation.starts_with(&named))
 }
+
+#[cfg(test)]
+mod tests;
