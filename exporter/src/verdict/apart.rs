@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const NOT_REPLACED: &str = "not_replaced";
 /// A first "not replaced" is held back so long: the experiment and its pod are two objects, written and told one after the other.
 const DOUBT: SignedDuration = SignedDuration::from_secs(2);
+/// The API server takes no longer keys.
+const MAX_KEY: usize = 63;
 /// When something was first found need not be known longer.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 
@@ -108,21 +110,20 @@ pub fn left(standing: &Standing<'_>) -> Option<Left> {
     mine.map(|failed| if failed.replaced { Left::Effective } else { Left::Benign }).max().or(Some(Left::None))
 }
 
-/// Pod-failure puts another image into every container it names.
+/// Pod-failure puts another image into every container of the pod, those that initialise it as well.
 fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
-    let mut mine = failed.iter().filter(|failed| is_of(standing, failed)).peekable();
-    if mine.peek().is_none() {
+    let whose = |container: &str| standing.target.container.is_empty() || standing.target.container == container;
+    let containers: BTreeSet<&str> = failed.iter().map(|failed| failed.container.as_str()).filter(|name| whose(name)).collect();
+    if !failed.iter().any(|failed| is_of(standing, failed)) {
         let declared = "replaced".to_owned();
         let differences = vec![Difference { parameter: "image".into(), declared, read: String::new() }];
         return Judgement { differences, ..Judgement::new(Verdict::Missing, NOT_REPLACED) };
     }
-    let untouched: Vec<Difference> = mine
-        .filter(|failed| !failed.replaced)
-        .map(|failed| Difference {
-            parameter: format!("image of {}", failed.container),
-            declared: "replaced".into(),
-            read: "its own".into(),
-        })
+    let is_replaced = |name: &str| failed.iter().any(|failed| failed.container == name && failed.replaced && is_of(standing, failed));
+    let untouched: Vec<Difference> = containers
+        .into_iter()
+        .filter(|name| !is_replaced(name))
+        .map(|name| Difference { parameter: format!("image of {name}"), declared: "replaced".into(), read: "its own".into() })
         .take(16)
         .collect();
     if untouched.is_empty() {
@@ -132,12 +133,14 @@ fn replaced(standing: &Standing<'_>, failed: &[FailedContainer]) -> Judgement {
 }
 
 /// Whether a container's annotation is of this experiment and target. A key that would be too long names the container alone (Chaos Mesh,
-/// `controllers/chaosimpl/podchaos/podfailure`).
+/// `pkg/annotation`).
 fn is_of(standing: &Standing<'_>, failed: &FailedContainer) -> bool {
-    let container = &standing.target.container;
-    let named = format!("chaos-mesh-{}-", standing.run.name);
-    let short = !failed.annotation.starts_with("chaos-mesh-");
-    (container.is_empty() || *container == failed.container) && (short || failed.annotation.starts_with(&named))
+    let (of, container) = (&standing.target.container, &failed.container);
+    let is_key = |suffix: &str| {
+        let (short, long) = (format!("{container}-{suffix}"), format!("chaos-mesh-{}-pod-failure-{container}-{suffix}", standing.run.name));
+        failed.annotation == long || (failed.annotation == short && long.len() > MAX_KEY)
+    };
+    (of.is_empty() || of == container) && (is_key("normal-image") || is_key("init-image"))
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ fn a_pod_that_is_put_back_is_recovering_until_its_record_says_so() {
 fn a_first_missing_waits_for_a_second_look() {
     let (run, in_force, missing) = (run("fail"), Judgement::in_force(), Judgement::new(Verdict::Missing, NOT_REPLACED));
     let mut doubts = Doubts::default();
-    let mut look = |known: Option<&Judgement>, found: &Judgement, now| doubts.pass(&standing(&run, known, &[]), "u", found.clone(), at(now));
+    let mut look =
+        |known: Option<&Judgement>, found: &Judgement, now| doubts.pass(&standing(&run, known, &[]), "u", found.clone(), at(now));
     assert_eq!(look(None, &missing, 0).reason, "settling");
     assert_eq!(look(None, &in_force, 1), in_force);
     assert_eq!(look(Some(&in_force), &missing, 2), in_force, "it was back in between");
@@ -59,4 +60,28 @@ fn a_first_missing_waits_for_a_second_look() {
     assert_eq!(look(Some(&in_force), &gone, 6), gone, "nothing puts that right");
     assert_eq!((doubts.due(at(1)).len(), doubts.due(at(4)).len(), doubts.due(at(100)).len()), (0, 1, 0));
     assert!(doubts.since.is_empty());
+}
+
+#[test]
+fn an_annotation_is_of_the_experiment_whose_whole_name_it_has() {
+    let other = [failed("web", "chaos-mesh-pf-2-pod-failure-web-normal-image", true)];
+    assert_eq!(reason(&run("pf"), &other), "missing not_replaced");
+    assert_eq!(reason(&run("pf-2"), &other), "in_force ");
+    let nested = [failed("web", "chaos-mesh-pf-pod-failure-x-pod-failure-web-normal-image", true)];
+    assert_eq!(reason(&run("pf"), &nested), "missing not_replaced");
+    let short = [failed("web", "web-init-image", true)];
+    assert_eq!((reason(&run("pf"), &short), reason(&run(&"long".repeat(12)), &short)), ("missing not_replaced".into(), "in_force ".into()));
+    let over = Run { outcome: Some(chaoscope_model::run::Outcome::Recovered), ..run("pf") };
+    assert_eq!(left(&standing(&over, None, &other)), Some(Left::None));
+}
+
+#[test]
+fn every_container_of_the_pod_is_to_have_another_image() {
+    let own = failed("web", "chaos-mesh-fail-pod-failure-web-normal-image", true);
+    let init = failed("setup", "chaos-mesh-fail-pod-failure-setup-init-image", true);
+    let untouched = failed("log", "", false);
+    assert_eq!(reason(&run("fail"), &[own.clone(), init.clone()]), "in_force ");
+    let (run, some) = (run("fail"), [own, init, untouched]);
+    let found = judge(&standing(&run, None, &some), Contact::Unused).unwrap();
+    assert_eq!((found.reason.as_str(), found.differences.len(), &*found.differences[0].parameter), (NOT_REPLACED, 1, "image of log"));
 }
