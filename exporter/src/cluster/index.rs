@@ -143,8 +143,8 @@ impl Index {
 
     /// Takes in a complete list: what is not in it is gone. Experiments wait a moment for Events, which may tell how they ended.
     pub fn listed(&mut self, listed: Listed) {
-        self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
-        self.stir_list(&listed);
+        let first = self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
+        self.stir_list(&listed, first);
         self.plans.retain(&listed);
         self.waiting.push(listed);
     }

@@ -5,7 +5,7 @@
 //! `model/src/declared.rs`, a line here.
 
 use super::{Entry, Index, Listed};
-use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, Network, Stage};
+use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, NOT_WATCHED, Network, Stage};
 use chaoscope_model::history::Site;
 use chaoscope_model::observation::{FailedContainer, Observation, RecordPhase};
 use chaoscope_model::plan::{Declares, PodFaults};
@@ -13,7 +13,7 @@ use chaoscope_model::run::{Phase, Run, Target, TargetState};
 use chaoscope_model::verdict::Judgement;
 use chaoscope_model::{Pod, Reference};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A pod stays told for so long after the last run on it ended: what is left over is looked for meanwhile.
@@ -22,6 +22,8 @@ const AFTERWARDS: SignedDuration = SignedDuration::from_mins(5);
 pub const MOST_ENDED: usize = 64;
 /// Targets told of a pod: more than anybody means.
 const MOST_TARGETS: usize = 256;
+/// Kinds of the objects that declare what is to be in a pod.
+const KINDS: [&str; 3] = ["PodNetworkChaos", "PodIOChaos", "PodHttpChaos"];
 
 /// A pod that has to do with an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +36,13 @@ pub struct Place {
     pub until: Option<Timestamp>,
 }
 
-/// What objects declare for pods, by namespace and name of the pod.
-pub struct Faults<'a>(HashMap<(&'a str, &'a str), Vec<&'a PodFaults>>);
+/// What objects declare for pods.
+pub struct Faults<'a> {
+    /// By namespace and name of the pod.
+    all: HashMap<(&'a str, &'a str), Vec<&'a PodFaults>>,
+    /// Namespaces (empty: all) in which each of [`KINDS`] is known.
+    known: [HashSet<&'a str>; 3],
+}
 
 /// A target of a run, as far as the API server tells.
 #[derive(Clone, Debug)]
@@ -62,6 +69,13 @@ impl Index {
     /// From now on it is noted of which experiments something changed; all that are known count as changed.
     pub fn note_changes(&mut self) {
         self.stirred = Some(self.experiments.keys().cloned().collect());
+    }
+
+    /// A kind cannot be read in a namespace (empty: in all): what its objects declare is not known until a list of it is complete.
+    pub fn lost(&mut self, kind: &str, namespace: &str) {
+        if KINDS.contains(&kind) && self.plans.lost.insert((kind.to_owned(), namespace.to_owned())) && self.stirred.is_some() {
+            self.note_changes();
+        }
     }
 
     /// Experiments of which something changed since this was asked last.
@@ -96,8 +110,12 @@ impl Index {
         }
     }
 
-    /// To be called before a list is applied.
-    pub(super) fn stir_list(&mut self, listed: &Listed) {
+    /// To be called before a list is applied; `first`: there was none of its kind and scope.
+    pub(super) fn stir_list(&mut self, listed: &Listed, first: bool) {
+        let news = self.plans.lost.remove(&(listed.kind.clone(), listed.namespace.clone())) || first;
+        if news && self.stirred.is_some() && KINDS.contains(&listed.kind.as_str()) {
+            self.note_changes();
+        }
         if self.stirred.is_none() {
             return;
         }
@@ -119,7 +137,9 @@ impl Index {
         for faults in self.plans.faults.values() {
             all.entry((faults.about.namespace.as_str(), faults.about.name.as_str())).or_default().push(&**faults);
         }
-        Faults(all)
+        let is_known = |kind: &str, scope: &(String, String)| scope.0 == kind && !self.plans.lost.contains(scope);
+        let known = KINDS.map(|kind| self.listed.iter().filter(|scope| is_known(kind, scope)).map(|(_, place)| place.as_str()).collect());
+        Faults { all, known }
     }
 
     /// The nodes an experiment's targets are on, of open runs and of those that ended a short while ago.
@@ -204,6 +224,11 @@ impl Index {
         all
     }
 
+    /// When a pod was made; `None`: it is not known.
+    pub fn made_at(&self, pod: &Pod) -> Option<Timestamp> {
+        self.named.get(&format!("{}/{}", pod.namespace, pod.name))?.pods.get(pod.uid.as_str())?.created_at
+    }
+
     /// The uid of the experiment that has this run, of these experiments.
     pub fn run_of<'a>(&self, experiments: &'a BTreeSet<Arc<str>>, run: &str) -> Option<&'a Arc<str>> {
         experiments.iter().find(|uid| self.experiments.get(&***uid).is_some_and(|entry| entry.runs.iter().any(|known| known.id == run)))
@@ -214,7 +239,7 @@ impl Faults<'_> {
     /// Adds what objects declare for a pod.
     fn add(&self, declared: &mut DeclaredPod) {
         let pod = &declared.pod;
-        let all = self.0.get(&(pod.namespace.as_str(), pod.name.as_str())).into_iter().flatten();
+        let all = self.all.get(&(pod.namespace.as_str(), pod.name.as_str())).into_iter().flatten();
         let (mut network, mut io, mut http) = (None, None, None);
         for faults in all.filter(|faults| faults.pod.is_empty() || faults.pod == pod.uid) {
             match (&faults.declares, faults.about.kind.as_str()) {
@@ -227,8 +252,14 @@ impl Faults<'_> {
                 (Declares::Nothing, _) => {}
             }
         }
-        (declared.network, declared.io, declared.http) = (network, io, http);
+        let [networks, ios, https] = [0, 1, 2].map(|at| self.known[at].contains("") || self.known[at].contains(pod.namespace.as_str()));
+        (declared.network, declared.io, declared.http) = (sure(network, networks), sure(io, ios), sure(http, https));
     }
+}
+
+/// Of a kind that cannot be read neither what an object had nor that there is none can be relied upon.
+fn sure<T: Default>(object: Option<Applied<T>>, known: bool) -> Option<Applied<T>> {
+    if known { object } else { Some(Applied { incomplete: NOT_WATCHED.to_owned(), ..object.unwrap_or_default() }) }
 }
 
 fn applied<T>(faults: &PodFaults, spec: T) -> Applied<T> {
@@ -282,3 +313,6 @@ fn open_target(entry: &Entry, run: &Run, target: &Target) -> Option<DeclaredTarg
 fn selector(target: &Target) -> &'static str {
     if target.role == "peer" { ".Target" } else { "." }
 }
+
+#[cfg(test)]
+mod tests;
