@@ -7,6 +7,7 @@ mod absent;
 mod changes;
 mod declared;
 mod plans;
+mod stirred;
 mod view;
 
 pub use changes::Changes;

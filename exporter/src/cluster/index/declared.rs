@@ -4,14 +4,15 @@
 //! Apart from the pages' view, because here pods have uids and nodes. To declare one more fact of an object: a field of
 //! `model/src/declared.rs`, a line here.
 
-use super::{Entry, Index, Listed};
+use super::stirred::KINDS;
+use super::{Entry, Index};
+use chaoscope_model::Pod;
 use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, NOT_WATCHED, Network, Stage};
 use chaoscope_model::history::Site;
-use chaoscope_model::observation::{FailedContainer, Observation, RecordPhase};
+use chaoscope_model::observation::{FailedContainer, RecordPhase};
 use chaoscope_model::plan::{Declares, PodFaults};
 use chaoscope_model::run::{Phase, Run, Target, TargetState};
 use chaoscope_model::verdict::Judgement;
-use chaoscope_model::{Pod, Reference};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,8 +23,6 @@ const AFTERWARDS: SignedDuration = SignedDuration::from_mins(5);
 pub const MOST_ENDED: usize = 64;
 /// Targets told of a pod: more than anybody means.
 const MOST_TARGETS: usize = 256;
-/// Kinds of the objects that declare what is to be in a pod.
-const KINDS: [&str; 3] = ["PodNetworkChaos", "PodIOChaos", "PodHttpChaos"];
 
 /// A pod that has to do with an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,71 +65,6 @@ pub struct Standing<'a> {
 }
 
 impl Index {
-    /// From now on it is noted of which experiments something changed; all that are known count as changed.
-    pub fn note_changes(&mut self) {
-        self.stirred = Some(self.experiments.keys().cloned().collect());
-    }
-
-    /// A kind cannot be read in a namespace (empty: in all): what its objects declare is not known until a list of it is complete.
-    pub fn lost(&mut self, kind: &str, namespace: &str) {
-        if KINDS.contains(&kind) && self.plans.lost.insert((kind.to_owned(), namespace.to_owned())) && self.stirred.is_some() {
-            self.note_changes();
-        }
-    }
-
-    /// Experiments of which something changed since this was asked last.
-    pub fn take_changed(&mut self) -> BTreeSet<String> {
-        self.stirred.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Notes an experiment.
-    pub(super) fn note(&mut self, uid: &str) {
-        if let Some(stirred) = &mut self.stirred {
-            stirred.insert(uid.to_owned());
-        }
-    }
-
-    /// Notes the experiments that have a pod of this name (`namespace/name`) as a target.
-    pub(super) fn stir(&mut self, name: &str) {
-        if let (Some(stirred), Some(named)) = (&mut self.stirred, self.named.get(name)) {
-            stirred.extend(named.interested.keys().map(ToString::to_string));
-        }
-    }
-
-    pub(super) fn stir_plan(&mut self, plan: &Observation) {
-        if let Observation::PodFaults(faults) = plan {
-            self.stir(&format!("{}/{}", faults.about.namespace, faults.about.name));
-        }
-    }
-
-    /// To be called before the object is forgotten.
-    pub(super) fn stir_gone(&mut self, about: &Reference) {
-        if self.stirred.is_some() && self.plans.faults.contains_key(&about.uid) {
-            self.stir(&format!("{}/{}", about.namespace, about.name));
-        }
-    }
-
-    /// To be called before a list is applied; `first`: there was none of its kind and scope.
-    pub(super) fn stir_list(&mut self, listed: &Listed, first: bool) {
-        let news = self.plans.lost.remove(&(listed.kind.clone(), listed.namespace.clone())) || first;
-        if news && self.stirred.is_some() && KINDS.contains(&listed.kind.as_str()) {
-            self.note_changes();
-        }
-        if self.stirred.is_none() {
-            return;
-        }
-        let lacks = |about: &&Reference| about.kind == listed.kind && !listed.uids.contains(&about.uid);
-        let gone: Vec<String> = self
-            .plans
-            .faults
-            .values()
-            .map(|faults| &faults.about)
-            .filter(lacks)
-            .map(|it| format!("{}/{}", it.namespace, it.name))
-            .collect();
-        gone.iter().for_each(|name| self.stir(name));
-    }
-
     /// What objects declare, to be looked up for many pods.
     pub fn faults(&self) -> Faults<'_> {
         let mut all: HashMap<_, Vec<_>> = HashMap::new();

@@ -1,6 +1,7 @@
 //! What is told of objects that cannot be read.
 
 use super::*;
+use crate::cluster::index::Listed;
 
 fn listed(kind: &str, namespace: &str) -> Listed {
     Listed { kind: kind.into(), namespace: namespace.into(), uids: [].into(), seen: Timestamp::UNIX_EPOCH }
