@@ -7,6 +7,9 @@ use crate::experiment::{Pod, Reference};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Stands in [`Applied::incomplete`] where objects of its kind cannot be read now: whether there is one, and what it has, is not known.
+pub const NOT_WATCHED: &str = "not watched";
+
 /// Everything declared for one pod; an event `pod` of the connection replaces what was told of the same uid before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeclaredPod {

@@ -7,6 +7,7 @@ mod absent;
 mod changes;
 mod declared;
 mod plans;
+mod stirred;
 mod view;
 
 pub use changes::Changes;
@@ -143,8 +144,8 @@ impl Index {
 
     /// Takes in a complete list: what is not in it is gone. Experiments wait a moment for Events, which may tell how they ended.
     pub fn listed(&mut self, listed: Listed) {
-        self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
-        self.stir_list(&listed);
+        let first = self.listed.insert((listed.kind.clone(), listed.namespace.clone()));
+        self.stir_list(&listed, first);
         self.plans.retain(&listed);
         self.waiting.push(listed);
     }

@@ -47,6 +47,9 @@ pub trait Sink: Send + Sync + 'static {
         uids: HashSet<String>,
         seen: Timestamp,
     ) -> impl Future<Output = ()> + Send;
+
+    /// A kind cannot be listed now, in one namespace or, with an empty one, everywhere; said again with each try. A list ends it.
+    fn lost(&self, _resource: &'static Resource, _namespace: &str) {}
 }
 
 /// How to watch.

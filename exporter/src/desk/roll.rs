@@ -5,7 +5,7 @@
 use super::line::{Ended, Line};
 use crate::cluster::index::{Index, Place, Standing};
 use crate::cluster::now::{JudgedNow, NodeNow, NodesNow};
-use crate::verdict::apart::{self, Contact};
+use crate::verdict::apart::{self, Contact, Doubts};
 use chaoscope_model::declared::EndedRun;
 use chaoscope_model::observation::JudgedAt;
 use chaoscope_model::run::TargetState;
@@ -36,6 +36,7 @@ pub(super) struct Roll {
     pub(super) dirty: BTreeSet<Arc<str>>,
     /// What the cluster role judges itself, by uid of the experiment.
     pub(super) judged: BTreeMap<String, Vec<JudgedNow>>,
+    pub(super) doubts: Doubts,
     pub(super) pace: Pace,
     /// When it was learned that a run ended, by uid of the experiment and the run.
     ends: BTreeMap<String, BTreeMap<String, Timestamp>>,

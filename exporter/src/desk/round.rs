@@ -83,6 +83,7 @@ impl Roll {
     fn follow(&mut self, index: &mut Index, now: Timestamp) -> Vec<JudgedAt> {
         let mut changed = index.take_changed();
         changed.extend(self.due(now));
+        changed.extend(self.doubts.due(now));
         let mut found = self.pace.due(now);
         for uid in &changed {
             let places = index.places(uid, now);
@@ -122,7 +123,9 @@ impl Roll {
                 continue;
             }
             let node = standing.site.as_ref().map_or("", |site| &site.node);
-            let Some(judgement) = apart::judge(&standing, self.contact(node, now)).or_else(|| self.unheard(&standing, node)) else {
+            let found = apart::judge(&standing, self.contact(node, now));
+            let found = found.map(|found| self.doubts.pass(&standing, uid, found, now));
+            let Some(judgement) = found.or_else(|| self.unheard(&standing, node)) else {
                 // What it said before does not hold any more; its node will say.
                 if standing.known.is_some_and(apart::is_own) {
                     news.push(judged(Judgement::new(Verdict::Unknown, "not_visited"), None));
@@ -191,7 +194,7 @@ impl Roll {
                 pods.entry(pod.uid.clone()).or_insert_with(|| DeclaredPod { pod: pod.clone(), ..DeclaredPod::default() });
             }
             if let Some(past) = &mut node.ended {
-                pods.values_mut().for_each(|pod| add_past(pod, past));
+                pods.values_mut().for_each(|pod| add_past(pod, past, index.made_at(&pod.pod)));
             }
             pods.retain(|_, pod| !pod.targets.is_empty() || !pod.ended.is_empty());
             let count = line.tell(pods);
@@ -205,17 +208,42 @@ impl Roll {
     }
 }
 
-/// Adds the runs that ended on a pod, and remembers those it brings.
-fn add_past(declared: &mut DeclaredPod, past: &mut BTreeMap<(String, String), Vec<EndedRun>>) {
+/// Adds the runs that ended on a pod, and remembers those it brings. What ended before the pod was made, was on another of its name.
+fn add_past(declared: &mut DeclaredPod, past: &mut BTreeMap<(String, String), Vec<EndedRun>>, made_at: Option<Timestamp>) {
     let known = past.entry((declared.pod.namespace.clone(), declared.pod.name.clone())).or_default();
     let fresh = declared.ended.drain(..).filter(|ended| known.iter().all(|it| it.run != ended.run)).collect::<Vec<_>>();
     known.extend(fresh);
     known.sort_by(|one, other| other.ended_at.cmp(&one.ended_at).then_with(|| one.run.cmp(&other.run)));
     known.truncate(MOST_ENDED);
     let open = |run: &str| declared.targets.iter().any(|target| target.run == run);
-    declared.ended = known.iter().filter(|ended| !open(&ended.run)).cloned().collect();
+    let was_there = |ended: &EndedRun| made_at.is_none_or(|made| ended.ended_at >= made);
+    declared.ended = known.iter().filter(|ended| !open(&ended.run) && was_there(ended)).cloned().collect();
 }
 
 fn about(run: &Run) -> Reference {
     Reference { kind: run.kind.clone(), namespace: run.namespace.clone(), name: run.name.clone(), uid: run.uid.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(run: &str, second: i64) -> EndedRun {
+        let experiment = Reference { kind: "NetworkChaos".into(), namespace: "shop".into(), name: "cut".into(), uid: String::new() };
+        EndedRun { run: run.into(), experiment, ended_at: Timestamp::from_second(second).unwrap() }
+    }
+
+    #[test]
+    fn what_ended_on_the_pod_before_is_no_evidence_for_its_successor() {
+        let pod = || Pod { namespace: "shop".into(), name: "web-0".into(), uid: "new".into() };
+        let mut past = BTreeMap::from([(("shop".to_owned(), "web-0".to_owned()), vec![ended("late", 20), ended("early", 5)])]);
+        let mut told = |made_at: Option<i64>| {
+            let mut declared = DeclaredPod { pod: pod(), ended: vec![ended("now", 30)], ..DeclaredPod::default() };
+            add_past(&mut declared, &mut past, made_at.map(|second| Timestamp::from_second(second).unwrap()));
+            declared.ended.into_iter().map(|ended| ended.run).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some(20)), ["now", "late"]);
+        assert_eq!(told(Some(21)), ["now"]);
+        assert_eq!(told(None), ["now", "late", "early"], "when it was made is not known");
+    }
 }

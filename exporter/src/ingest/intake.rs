@@ -92,6 +92,10 @@ impl Sink for Intake {
     async fn listed(&self, resource: &'static Resource, namespace: &str, uids: HashSet<String>, seen: Timestamp) {
         self.ingest.listed(Listed { kind: resource.kind.to_owned(), namespace: namespace.to_owned(), uids, seen }).await;
     }
+
+    fn lost(&self, resource: &'static Resource, namespace: &str) {
+        self.ingest.look(|index| index.lost(resource.kind, namespace));
+    }
 }
 
 impl PodSink for Intake {

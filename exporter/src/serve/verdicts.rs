@@ -151,6 +151,7 @@ fn reason(word: &str) -> &str {
         "other_end" => "the other end of a one-way fault: nothing to find here",
         "settling" => "seen once; two visits must agree",
         "not_visited" => "this pod was not visited",
+        "not_watched" => "objects of this kind cannot be read now",
         "read_failed" => "it could not be read",
         "not_applied" => "the daemon has not applied it yet",
         "apply_failed" => "the daemon failed to apply it",

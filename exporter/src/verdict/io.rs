@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_object_must_have_been_applied_and_have_it() {
-        let spoilt: [(Spoil<DeclaredPod>, &str, &str); 9] = [
+        let spoilt: [(Spoil<DeclaredPod>, &str, &str); 10] = [
+            (|pod| object(pod).incomplete = chaoscope_model::declared::NOT_WATCHED.into(), "unknown", "not_watched"),
             (|pod| pod.io = None, "missing", "not_declared"),
             (|pod| object(pod).spec.clear(), "missing", "not_declared"),
             (|pod| object(pod).spec[0].source = "shop/other".into(), "missing", "not_declared"),

@@ -7,7 +7,7 @@ use super::{dns, http, io, network, stress};
 use crate::node::sweep::{Fate, Sweep};
 use crate::node::visit::Reading;
 use chaoscope_model::Pod;
-use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, Expectation, Stage};
+use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, Expectation, NOT_WATCHED, Stage};
 use chaoscope_model::verdict::{Difference, Judged, Judgement, Verdict};
 use std::collections::HashMap;
 
@@ -97,6 +97,7 @@ fn begun<T>(object: Option<&Applied<T>>, stage: Stage) -> Result<Option<&Applied
 fn whole<T>(object: &Applied<T>) -> Result<(), Judgement> {
     match object.incomplete.as_str() {
         "" => Ok(()),
+        NOT_WATCHED => Err(unknown("not_watched")),
         text if text.starts_with(TOO_LARGE) => Err(unknown("too_large")),
         _ => Err(unknown("undecodable")),
     }

@@ -45,12 +45,12 @@ impl Left {
     }
 }
 
-/// A container whose image a pod-failure replaced.
+/// A container of a pod in which a pod-failure replaced an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedContainer {
     /// Its name.
     pub container: String,
-    /// Key of the annotation that keeps the image it had.
+    /// Key of the annotation that keeps the image it had; empty: its own was not replaced.
     pub annotation: String,
     /// Whether its image is another one now than the annotation keeps.
     pub replaced: bool,

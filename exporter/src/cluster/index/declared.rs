@@ -4,16 +4,17 @@
 //! Apart from the pages' view, because here pods have uids and nodes. To declare one more fact of an object: a field of
 //! `model/src/declared.rs`, a line here.
 
-use super::{Entry, Index, Listed};
-use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, Network, Stage};
+use super::stirred::KINDS;
+use super::{Entry, Index};
+use chaoscope_model::Pod;
+use chaoscope_model::declared::{Applied, DeclaredPod, DeclaredTarget, EndedRun, Expectation, NOT_WATCHED, Network, Stage};
 use chaoscope_model::history::Site;
-use chaoscope_model::observation::{FailedContainer, Observation, RecordPhase};
+use chaoscope_model::observation::{FailedContainer, RecordPhase};
 use chaoscope_model::plan::{Declares, PodFaults};
 use chaoscope_model::run::{Phase, Run, Target, TargetState};
 use chaoscope_model::verdict::Judgement;
-use chaoscope_model::{Pod, Reference};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A pod stays told for so long after the last run on it ended: what is left over is looked for meanwhile.
@@ -34,8 +35,13 @@ pub struct Place {
     pub until: Option<Timestamp>,
 }
 
-/// What objects declare for pods, by namespace and name of the pod.
-pub struct Faults<'a>(HashMap<(&'a str, &'a str), Vec<&'a PodFaults>>);
+/// What objects declare for pods.
+pub struct Faults<'a> {
+    /// By namespace and name of the pod.
+    all: HashMap<(&'a str, &'a str), Vec<&'a PodFaults>>,
+    /// Namespaces (empty: all) in which each of [`KINDS`] is known.
+    known: [HashSet<&'a str>; 3],
+}
 
 /// A target of a run, as far as the API server tells.
 #[derive(Clone, Debug)]
@@ -59,67 +65,15 @@ pub struct Standing<'a> {
 }
 
 impl Index {
-    /// From now on it is noted of which experiments something changed; all that are known count as changed.
-    pub fn note_changes(&mut self) {
-        self.stirred = Some(self.experiments.keys().cloned().collect());
-    }
-
-    /// Experiments of which something changed since this was asked last.
-    pub fn take_changed(&mut self) -> BTreeSet<String> {
-        self.stirred.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Notes an experiment.
-    pub(super) fn note(&mut self, uid: &str) {
-        if let Some(stirred) = &mut self.stirred {
-            stirred.insert(uid.to_owned());
-        }
-    }
-
-    /// Notes the experiments that have a pod of this name (`namespace/name`) as a target.
-    pub(super) fn stir(&mut self, name: &str) {
-        if let (Some(stirred), Some(named)) = (&mut self.stirred, self.named.get(name)) {
-            stirred.extend(named.interested.keys().map(ToString::to_string));
-        }
-    }
-
-    pub(super) fn stir_plan(&mut self, plan: &Observation) {
-        if let Observation::PodFaults(faults) = plan {
-            self.stir(&format!("{}/{}", faults.about.namespace, faults.about.name));
-        }
-    }
-
-    /// To be called before the object is forgotten.
-    pub(super) fn stir_gone(&mut self, about: &Reference) {
-        if self.stirred.is_some() && self.plans.faults.contains_key(&about.uid) {
-            self.stir(&format!("{}/{}", about.namespace, about.name));
-        }
-    }
-
-    /// To be called before a list is applied.
-    pub(super) fn stir_list(&mut self, listed: &Listed) {
-        if self.stirred.is_none() {
-            return;
-        }
-        let lacks = |about: &&Reference| about.kind == listed.kind && !listed.uids.contains(&about.uid);
-        let gone: Vec<String> = self
-            .plans
-            .faults
-            .values()
-            .map(|faults| &faults.about)
-            .filter(lacks)
-            .map(|it| format!("{}/{}", it.namespace, it.name))
-            .collect();
-        gone.iter().for_each(|name| self.stir(name));
-    }
-
     /// What objects declare, to be looked up for many pods.
     pub fn faults(&self) -> Faults<'_> {
         let mut all: HashMap<_, Vec<_>> = HashMap::new();
         for faults in self.plans.faults.values() {
             all.entry((faults.about.namespace.as_str(), faults.about.name.as_str())).or_default().push(&**faults);
         }
-        Faults(all)
+        let is_known = |kind: &str, scope: &(String, String)| scope.0 == kind && !self.plans.lost.contains(scope);
+        let known = KINDS.map(|kind| self.listed.iter().filter(|scope| is_known(kind, scope)).map(|(_, place)| place.as_str()).collect());
+        Faults { all, known }
     }
 
     /// The nodes an experiment's targets are on, of open runs and of those that ended a short while ago.
@@ -211,6 +165,11 @@ impl Index {
         all
     }
 
+    /// When a pod was made; `None`: it is not known.
+    pub fn made_at(&self, pod: &Pod) -> Option<Timestamp> {
+        self.named.get(&format!("{}/{}", pod.namespace, pod.name))?.pods.get(pod.uid.as_str())?.created_at
+    }
+
     /// The uid of the experiment that has this run, of these experiments.
     pub fn run_of<'a>(&self, experiments: &'a BTreeSet<Arc<str>>, run: &str) -> Option<&'a Arc<str>> {
         experiments.iter().find(|uid| self.experiments.get(&***uid).is_some_and(|entry| entry.runs.iter().any(|known| known.id == run)))
@@ -221,7 +180,7 @@ impl Faults<'_> {
     /// Adds what objects declare for a pod.
     fn add(&self, declared: &mut DeclaredPod) {
         let pod = &declared.pod;
-        let all = self.0.get(&(pod.namespace.as_str(), pod.name.as_str())).into_iter().flatten();
+        let all = self.all.get(&(pod.namespace.as_str(), pod.name.as_str())).into_iter().flatten();
         let (mut network, mut io, mut http) = (None, None, None);
         for faults in all.filter(|faults| faults.pod.is_empty() || faults.pod == pod.uid) {
             match (&faults.declares, faults.about.kind.as_str()) {
@@ -234,8 +193,14 @@ impl Faults<'_> {
                 (Declares::Nothing, _) => {}
             }
         }
-        (declared.network, declared.io, declared.http) = (network, io, http);
+        let [networks, ios, https] = [0, 1, 2].map(|at| self.known[at].contains("") || self.known[at].contains(pod.namespace.as_str()));
+        (declared.network, declared.io, declared.http) = (sure(network, networks), sure(io, ios), sure(http, https));
     }
+}
+
+/// Of a kind that cannot be read neither what an object had nor that there is none can be relied upon.
+fn sure<T: Default>(object: Option<Applied<T>>, known: bool) -> Option<Applied<T>> {
+    if known { object } else { Some(Applied { incomplete: NOT_WATCHED.to_owned(), ..object.unwrap_or_default() }) }
 }
 
 fn applied<T>(faults: &PodFaults, spec: T) -> Applied<T> {
@@ -289,3 +254,6 @@ fn open_target(entry: &Entry, run: &Run, target: &Target) -> Option<DeclaredTarg
 fn selector(target: &Target) -> &'static str {
     if target.role == "peer" { ".Target" } else { "." }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::Listed;
 use chaoscope_model::Reference;
 use chaoscope_model::observation::Observation;
 use chaoscope_model::plan::{Place, PodFaults, Schedule, StatusCheck, Workflow, WorkflowNode};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Plans {
     pub(super) checks: Table<StatusCheck>,
     pub(super) faults: Table<PodFaults>,
     pub(super) places: Table<Place>,
+    /// Kinds of pods' objects, and namespaces, that could be listed once or never, and cannot now.
+    pub(super) lost: HashSet<(String, String)>,
 }
 
 /// Objects of one kind by uid.

@@ -77,24 +77,32 @@ fn ready(conditions: &Value) -> Option<bool> {
 }
 
 /// Containers whose own image an annotation keeps while a pod-failure has put another one in its place: `chaos-mesh-EXPERIMENT-ACTION-CONTAINER`
-/// and `-normal-image`, or `-init-image` (Chaos Mesh, `pkg/annotation`); a key that would be too long names the container alone.
+/// and `-normal-image`, or `-init-image` (Chaos Mesh, `pkg/annotation`); a key that would be too long names the container alone. Where there is
+/// one, the other containers are told as well, with an annotation that is empty: each should have got another image.
 fn failed(metadata: &Value, spec: &Value) -> Vec<FailedContainer> {
     let Some(annotations) = metadata["annotations"].as_object() else { return Vec::new() };
     let kinds = [("containers", "normal-image"), ("initContainers", "init-image")];
-    let mut failed = Vec::new();
+    let (mut failed, mut others) = (Vec::new(), Vec::new());
     for (list, suffix) in kinds {
         let containers = spec[list].as_array().into_iter().flatten().take(MAX_CONTAINERS);
         for (container, image) in containers.map(|it| (text(&it["name"]), &it["image"])) {
             let short = format!("{container}-{suffix}");
             let is_its =
                 |key: &str| key == short || (key.starts_with(PREFIX) && key.strip_suffix(&short).is_some_and(|it| it.ends_with('-')));
-            let kept = annotations.iter().filter(|(key, _)| !container.is_empty() && is_its(key)).take(MAX_CONTAINERS);
+            let mut kept = annotations.iter().filter(|(key, _)| !container.is_empty() && is_its(key)).take(MAX_CONTAINERS).peekable();
+            if kept.peek().is_none() {
+                others.push(FailedContainer { container, annotation: String::new(), replaced: false });
+                continue;
+            }
             failed.extend(kept.map(|(key, own)| FailedContainer {
                 container: container.clone(),
                 annotation: key.chars().take(MAX_NAME).collect(),
                 replaced: own != image,
             }));
         }
+    }
+    if !failed.is_empty() {
+        failed.append(&mut others);
     }
     failed
 }
@@ -143,9 +151,10 @@ mod tests {
             pod.failed.iter().map(|it| (it.container.clone(), it.replaced)).collect::<Vec<_>>()
         };
         let key = "chaos-mesh-fail-pod-failure-web-normal-image";
-        assert_eq!(of(&json!({key: "web:1"}), "pause:latest"), [("web".to_owned(), true)]);
-        assert_eq!(of(&json!({key: "web:1"}), "web:1"), [("web".to_owned(), false)]);
-        assert_eq!(of(&json!({"web-normal-image": "web:1"}), "pause:latest"), [("web".to_owned(), true)]);
+        let with_log = |replaced| [("web".to_owned(), replaced), ("log".to_owned(), false)];
+        assert_eq!(of(&json!({key: "web:1"}), "pause:latest"), with_log(true));
+        assert_eq!(of(&json!({key: "web:1"}), "web:1"), with_log(false));
+        assert_eq!(of(&json!({"web-normal-image": "web:1"}), "pause:latest"), with_log(true));
         for other in [json!({"other": "web:1"}), json!({"chaos-mesh-x-normal-image": "web:1"}), json!([]), json!(null)] {
             assert!(of(&other, "pause:latest").is_empty(), "{other}");
         }

@@ -56,7 +56,10 @@ impl<S: Sink> Follower<S> {
                     pause.reset();
                     self.watch(version, &mut pause).await
                 }
-                Err(error) => error,
+                Err(error) => {
+                    self.sink.lost(self.resource, &self.namespace);
+                    error
+                }
             };
             self.board.failed(self.slot, &ended);
             // A server that just started may not know yet what it has.
