@@ -125,7 +125,7 @@ impl Rounds {
         let is_alone = declared.as_ref().is_some_and(|declared| !declared.connected);
         let declared = declared.unwrap_or_default();
         // What is left over is looked for by every sweep: one of the whole host may always come right after a look at a few pods.
-        if !state.fed.is_some_and(|fed| fed.elapsed() < APART) {
+        if state.fed.is_none_or(|fed| fed.elapsed() >= APART) {
             state.fed = Some(Instant::now());
             state.judge(&declared, sweep);
         }

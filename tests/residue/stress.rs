@@ -45,7 +45,7 @@ fn stressors_that_are_gone_while_the_record_says_injected_are_missing() {
     assert_eq!(shown(&left(&over, &now)), [(Effect::Effective, Owner::EndedRun, "helper")]);
     // begun at another time than told
     let later = burning(&container, &wrapper, began - SignedDuration::from_secs(60));
-    assert_eq!(told(&later, &now), ("drifted", "started_at".to_owned()));
+    assert_eq!(told(&later, &now), ("unknown", "clock".to_owned()), "the same one; a clock was set");
 
     let mut agreement = Agreement::default();
     for second in 0..2 {
