@@ -254,10 +254,11 @@ fn a_lost_connection_makes_nothing_missing_and_one_never_made_gives_none() {
     let report = desk.reported("everything, again", |report| report.connection == "c-2");
     assert!(report.complete && desk.reports().len() > before);
     assert_eq!(report.verdicts[0].judgement.verdict, Verdict::Missing);
-    // one line when it began and one when it ended, whatever the number of tries between
+    // one line for each failure (its end, as it is seen first, may be another than that of the next tries) and one when it ended
     let log = node.log();
     assert_eq!(log.matches("Connected to the cluster role").count(), 2, "{log}");
-    assert!(log.matches("401").count() == 1 && log.matches("Not connected to the cluster role").count() == 2, "{log}");
+    let failures = log.matches("Not connected to the cluster role").count();
+    assert!(log.matches("401").count() == 1 && (2..=3).contains(&failures), "{log}");
 }
 
 /// A folder that looks like /proc and shows process 1 and the pod's, which only its control group names.
