@@ -192,7 +192,7 @@ impl Roll {
 
     /// Notes which runs of an experiment are seen to have ended. This host's clock counts, which need not be that of who wrote the end.
     pub(super) fn learn(&mut self, index: &Index, uid: &str, now: Timestamp) {
-        let before = self.ends.remove(uid).unwrap_or_else(BTreeMap::new);
+        let before = self.ends.remove(uid).unwrap_or_default();
         let standings = index.standings(uid, now);
         let ended = standings.iter().map(|standing| standing.run).filter(|run| !run.is_open());
         let ends: BTreeMap<_, _> = ended.map(|run| (run.id.clone(), before.get(&run.id).copied().unwrap_or(now))).collect();

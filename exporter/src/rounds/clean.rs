@@ -109,12 +109,12 @@ mod tests {
         };
         let is_open = |found: &[Residue], residue: &[Residue]| open(acting(found), residue).contains(&pod().uid);
         let (ended, other) = (left(Effect::Effective, Owner::EndedRun), left(Effect::Effective, Owner::Unknown));
-        assert!(is_open(&[other.clone()], &[]), "it acts, and is not called residue yet");
-        assert!(is_open(&[ended.clone()], &[ended.clone()]));
-        assert!(is_open(&[], &[ended.clone()]), "not seen now, and not gone");
-        assert!(!is_open(&[other.clone()], &[other.clone()]), "somebody else's");
+        assert!(is_open(std::slice::from_ref(&other), &[]), "it acts, and is not called residue yet");
+        assert!(is_open(std::slice::from_ref(&ended), std::slice::from_ref(&ended)));
+        assert!(is_open(&[], std::slice::from_ref(&ended)), "not seen now, and not gone");
+        assert!(!is_open(std::slice::from_ref(&other), std::slice::from_ref(&other)), "somebody else's");
         assert!(is_open(&[other.clone(), ended], &[other]), "a new one beside somebody else's");
         let benign = left(Effect::Benign, Owner::EndedRun);
-        assert!(!is_open(&[benign.clone()], &[benign]));
+        assert!(!is_open(std::slice::from_ref(&benign), &[benign]));
     }
 }
