@@ -115,6 +115,6 @@ mod tests {
         assert!(!is_open(std::slice::from_ref(&other), std::slice::from_ref(&other)), "somebody else's");
         assert!(is_open(&[other.clone(), ended], &[other]), "a new one beside somebody else's");
         let benign = left(Effect::Benign, Owner::EndedRun);
-        assert!(!is_open(std::slice::from_ref(&benign), &[benign]));
+        assert!(!is_open(std::slice::from_ref(&benign), std::slice::from_ref(&benign)));
     }
 }
