@@ -100,19 +100,6 @@ fn what_is_left_after_the_end_is_said_of_the_target_and_goes() {
 
 #[test]
 #[ignore = "needs a kube-apiserver: run by make test"]
-fn a_pod_that_goes_after_the_end_takes_what_was_left_with_it() {
-    let lab = Lab::new(&[]);
-    let cut = lab.partition("cut", &["web-0"]);
-    lab.target("cut", |target| target["node"] == "n1");
-    lab.kube.put(&recovered(&cut));
-    let run = lab.run("cut", |run| run["outcome"] == "recovered");
-    assert_eq!(run["targets"][0]["residue"], Value::Null, "nobody has looked");
-    lab.kube.delete(&pod("shop", "web-0"));
-    lab.target("cut", |target| target["residue"] == "none");
-}
-
-#[test]
-#[ignore = "needs a kube-apiserver: run by make test"]
 fn what_may_be_of_several_runs_is_not_clean_and_another_nodes_pod_is_not_spoken_of() {
     let lab = Lab::new(&[]);
     let cut = lab.partition("cut", &["web-0"]);
