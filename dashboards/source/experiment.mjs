@@ -1,5 +1,5 @@
 /** One experiment, or all of a kind: what it is, whom it hits, whether the kernel has it, how long injecting and recovering took. */
-import { COLOUR, WHERE, choice, dashboard, graph, heatmap, row, series, stat, states, table } from './parts.mjs';
+import { COLOUR, EXPERIMENTS, WHERE, dashboard, graph, heatmap, row, series, stat, states, table } from './parts.mjs';
 import { CHOSEN, CLUSTER, ID, TARGET, TOLD, WHOM, active, at, counted, each, grown, numbered, overdue, stuck, summed, unfinished, verdicts } from './words.mjs';
 
 const PHASES = ['selecting', 'injecting', 'running', 'paused', 'recovering', 'finished'];
@@ -15,14 +15,7 @@ const kernel = (metric) => `max by (namespace, pod, device) (${metric}) and ${HI
 export const experiment = dashboard('chaoscope-experiment', 'One experiment: what it is, whom it hits, whether the kernel has it, how long it took.', {
   variables: [
     WHERE,
-    choice('namespace', 'Namespace', 'label_values(chaoscope_experiment_info, experiment_namespace)', 'Of the experiment.'),
-    choice('kind', 'Kind', 'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace"}, experiment_kind)', 'NetworkChaos, PodChaos …'),
-    choice(
-      'experiment',
-      'Experiment',
-      'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace", experiment_kind=~"$kind"}, experiment)',
-      'By name; experiments are listed until 15 minutes after they are gone.'
-    ),
+    ...EXPERIMENTS,
   ],
   panels: [
     stat('Active', 'Of the chosen experiments: how many inject, run or recover now.', counted(active(CHOSEN), CLUSTER)),

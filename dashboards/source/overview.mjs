@@ -1,5 +1,5 @@
 /** What a person on call wants to know first: what runs, what is wrong, what came of it, what comes next, and what cannot be seen. */
-import { COLOUR, EXPERIMENT_LINK, WHERE, choice, dashboard, graph, row, series, stat, table } from './parts.mjs';
+import { COLOUR, EXPERIMENTS, EXPERIMENT_LINK, WHERE, dashboard, graph, row, series, stat, table } from './parts.mjs';
 import { CHOSEN, CLUSTER, ID, NODES, TARGET, TOLD, active, at, counted, each, grown, overdue, selecting, stuck, summed, unfinished, verdicts } from './words.mjs';
 
 const RUN = 'experiment_namespace, experiment_kind, action, outcome';
@@ -9,14 +9,7 @@ const residue = (effect) => each(`chaoscope_residue{effect="${effect}"}`, `${TAR
 export const overview = dashboard('chaoscope-now', 'What chaos runs, on whom, whether it is really there and really gone.', {
   variables: [
     WHERE,
-    choice('namespace', 'Namespace', 'label_values(chaoscope_experiment_info, experiment_namespace)', 'Of the experiment.'),
-    choice('kind', 'Kind', 'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace"}, experiment_kind)', 'NetworkChaos, PodChaos …'),
-    choice(
-      'experiment',
-      'Experiment',
-      'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace", experiment_kind=~"$kind"}, experiment)',
-      'By name; experiments are listed until 15 minutes after they are gone.'
-    ),
+    ...EXPERIMENTS,
   ],
   panels: [
     stat('Active', 'Experiments that inject, run or recover now.', counted(active(CHOSEN), CLUSTER), { w: 3 }),

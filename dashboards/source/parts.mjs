@@ -371,3 +371,15 @@ export function dashboard(uid, description, { variables, panels, annotations = [
     panels: placed(panels),
   };
 }
+
+/** Which experiments: three variables, each narrowed by those before it; the label matchers are in words.mjs. */
+export const EXPERIMENTS = [
+  choice('namespace', 'Namespace', 'label_values(chaoscope_experiment_info, experiment_namespace)', 'Of the experiment.'),
+  choice('kind', 'Kind', 'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace"}, experiment_kind)', 'NetworkChaos, PodChaos …'),
+  choice(
+    'experiment',
+    'Experiment',
+    'label_values(chaoscope_experiment_info{experiment_namespace=~"$namespace", experiment_kind=~"$kind"}, experiment)',
+    'By name; experiments are listed until 15 minutes after they are gone.'
+  ),
+];
