@@ -139,6 +139,13 @@ pub struct Judged {
     pub judgement: Judgement,
 }
 
+impl Judged {
+    /// Which target of which run it is about: run, target and selector.
+    pub fn whose(&self) -> (String, String, String) {
+        (self.run.clone(), self.target.clone(), self.selector.clone())
+    }
+}
+
 /// What a node sends by its connection: everything it found, or only what changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -126,15 +126,15 @@ impl Roll {
         let own_pod =
             |residue: &Residue| residue.pod.uid.is_empty() || (!residue.pod.namespace.is_empty() && index.may_be_on(&residue.pod, name));
         node.reported = true;
+        node.visited = report.visited.into_iter().collect();
+        let others = report.residue.is_some();
         if let Some(residue) = report.residue {
             node.residue = residue.into_iter().filter(own_pod).collect();
-            if let Some((name, _)) = self.nodes.get_key_value(name) {
-                self.dirty.insert(std::sync::Arc::clone(name));
-            }
         }
-        let Some(node) = self.nodes.get_mut(name) else { return Err(Refusal::OtherConnection) };
-        node.visited = report.visited.into_iter().collect();
-        let Some(node) = self.nodes.get(name) else { return Err(Refusal::OtherConnection) };
+        let Some((shared, node)) = self.nodes.get_key_value(name) else { return Err(Refusal::OtherConnection) };
+        if others {
+            self.dirty.insert(std::sync::Arc::clone(shared));
+        }
         let (experiments, residue, visited) = (&node.experiments, &node.residue, &node.visited);
         let said: HashMap<(&str, &str, &str), &Judgement> =
             report.verdicts.iter().map(|it| ((it.run.as_str(), it.target.as_str(), it.selector.as_str()), &it.judgement)).collect();

@@ -260,8 +260,7 @@ impl Pace {
 
     /// What may go on now.
     pub(super) fn pass(&mut self, judged: JudgedAt, now: Timestamp) -> Option<JudgedAt> {
-        let of = &judged.judged;
-        let key = (of.run.clone(), of.target.clone(), of.selector.clone());
+        let key = judged.judged.whose();
         let until = self.until.get(&key).map_or(now, |until| *until.max(&now)).saturating_add(Self::EACH).unwrap_or(now);
         if until.duration_since(now) > Self::AT_ONCE {
             self.held.insert(key, judged);

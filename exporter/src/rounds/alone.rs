@@ -8,11 +8,10 @@ use std::collections::HashSet;
 
 /// What has come to be missing or drifted without a connection may have recovered: unknown. What held before and is found again stays.
 pub(super) fn doubt(raw: &mut [Judged], held: &[Judged]) {
-    let key = |it: &Judged| (it.run.clone(), it.target.clone(), it.selector.clone());
     let bad = |it: &&Judged| matches!(it.judgement.verdict, Verdict::Missing | Verdict::Drifted);
-    let held: HashSet<_> = held.iter().filter(bad).map(|it| (key(it), it.judgement.verdict)).collect();
+    let held: HashSet<_> = held.iter().filter(bad).map(|it| (it.whose(), it.judgement.verdict)).collect();
     for judged in raw {
-        if bad(&&*judged) && !held.contains(&(key(judged), judged.judgement.verdict)) {
+        if bad(&&*judged) && !held.contains(&(judged.whose(), judged.judgement.verdict)) {
             judged.judgement = Judgement::new(Verdict::Unknown, "no_node");
         }
     }

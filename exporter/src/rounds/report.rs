@@ -94,7 +94,7 @@ impl Reporter {
         }
         // One visit alone says nothing; what was told before holds until the second.
         let settled = found.judged.iter().filter(|it| it.judgement.reason != "settling");
-        let verdicts: BTreeMap<Key, Judgement> = settled.map(|it| (key(it), it.judgement.clone())).collect();
+        let verdicts: BTreeMap<Key, Judgement> = settled.map(|it| (it.whose(), it.judgement.clone())).collect();
         let at = last.filter(|_| !complete).map_or_else(Instant::now, |sent| sent.at);
         let (residue, visited, knew) = (Arc::clone(&found.residue), found.visited.clone(), found.seen.knew());
         let sent = Sent { connection: connection.clone(), at, verdicts, residue, visited, knew };
@@ -145,10 +145,6 @@ fn parts(report: Report) -> Vec<Report> {
 /// Text as the cluster role takes it: short, and without anything that steers a terminal.
 fn clean(text: &str) -> String {
     shortened(&plain(text), LONGEST)
-}
-
-fn key(judged: &Judged) -> Key {
-    (judged.run.clone(), judged.target.clone(), judged.selector.clone())
 }
 
 fn judged(((run, target, selector), judgement): (&Key, &Judgement)) -> Judged {
